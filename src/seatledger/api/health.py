@@ -1,0 +1,66 @@
+"""Pings and probes (platform.md 14)."""
+
+import asyncio
+
+import asyncpg
+from starlette.requests import Request
+from starlette.responses import Response
+
+from seatledger.api import answers
+from seatledger.api.context import Headers
+from seatledger.api.gate import Gate
+from seatledger.engine.context import Engine
+from seatledger.store.migrate import current_revision
+
+_DATABASE_SECONDS = 1.0
+
+
+class Health:
+    """Answers whether the process lives and can serve."""
+
+    def __init__(self, engine: Engine, gate: Gate) -> None:
+        self._engine = engine
+        self._gate = gate
+        self.draining = False
+
+    async def ping(self, request: Request) -> Response:
+        """`pong` for a known API key; a token is optional, but checked when sent."""
+        headers: Headers = request.scope["state"]["headers"]
+        request_id = request.scope["state"]["request_id"]
+        credential = await self._gate.credential_of(headers)
+        if credential is None:
+            refused = answers.refusal("4115")
+            return answers.response(request.scope, refused, request_id=request_id)
+        value = headers.one(b"authorization")
+        if value and not self._token_is_good(value.strip(), credential.client_id):
+            refused = answers.refusal("4116")
+            return answers.response(request.scope, refused, request_id=request_id)
+        if not await self._can_serve():
+            away = answers.refusal("503", retry_after_seconds=5)
+            return answers.response(request.scope, away, request_id=request_id)
+        return answers.plain(request.scope, "pong")
+
+    async def livez(self, request: Request) -> Response:
+        """The process serves."""
+        return answers.plain(request.scope, "ok")
+
+    async def readyz(self, request: Request) -> Response:
+        """The database answers, migrations are current, and the server is not draining."""
+        ready = not self.draining and await self._can_serve()
+        return answers.plain(request.scope, "ok" if ready else "not ready", 200 if ready else 503)
+
+    def _token_is_good(self, value: str, client_id: str) -> bool:
+        scheme, _, token = value.rpartition(" ")
+        if scheme.lower() not in ("", "bearer"):
+            return False
+        return self._gate.tokens.client_of(token) == client_id
+
+    async def _can_serve(self) -> bool:
+        try:
+            async with asyncio.timeout(_DATABASE_SECONDS):
+                revision = await self._engine.pool.fetchval(
+                    "SELECT version_num FROM alembic_version"
+                )
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        return bool(revision == current_revision())

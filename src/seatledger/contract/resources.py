@@ -1,0 +1,212 @@
+"""What the API answers: one Struct per resource. Absent keys are UNSET, never null."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+
+class Link(Struct, frozen=True):
+    """A link: always a path, never a host (platform.md 9)."""
+
+    uri: str
+    method: str = "GET"
+    headers: tuple[str, ...] = ()
+
+
+class SelfLinks(Struct, frozen=True):
+    """The links of a single resource."""
+
+    self: Link
+
+
+class FlexDiscountOut(Struct, frozen=True):
+    """A flexible discount on a line (orders.md 1.3)."""
+
+    id: str
+    code: str
+    result: str
+
+
+class PromotionOut(Struct, frozen=True):
+    """The older name of a flexible discount, sent when the request used it."""
+
+    code: str
+    result: str
+
+
+class PricingOut(Struct, frozen=True, rename="camel"):
+    """Prices of a line (orders.md 4.2); both names of the line amount."""
+
+    partner_price: Decimal
+    discounted_partner_price: Decimal
+    net_partner_price: Decimal
+    line_item_price: Decimal
+    line_item_partner_price: Decimal
+    prorated_partner_price: Decimal | UnsetType = UNSET
+
+
+class OrderLineOut(Struct, frozen=True, rename="camel"):
+    """A line of an order."""
+
+    ext_line_item_number: int
+    offer_id: str
+    quantity: int
+    subscription_id: str
+    status: str
+    currency_code: str
+    deployment_id: str | UnsetType = UNSET
+    discount_code: str | UnsetType = UNSET
+    flex_discounts: tuple[FlexDiscountOut, ...] | UnsetType = UNSET
+    promotions: tuple[PromotionOut, ...] | UnsetType = UNSET
+    prorated_days: int | UnsetType = UNSET
+    pricing: PricingOut | UnsetType = UNSET
+
+
+class PricingSummaryOut(Struct, frozen=True, rename="camel"):
+    """The total of an order in one currency; both names."""
+
+    total_line_item_price: Decimal
+    total_line_item_partner_price: Decimal
+    currency_code: str
+
+
+class OrderOut(Struct, frozen=True, rename="camel"):
+    """The Order resource in all its views (orders.md 1.3)."""
+
+    reference_order_id: str
+    order_type: str
+    external_reference_id: str
+    order_id: str
+    customer_id: str
+    currency_code: str
+    creation_date: str
+    status: str
+    line_items: tuple[OrderLineOut, ...]
+    referenced_order_id: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    pricing_summary: tuple[PricingSummaryOut, ...] | UnsetType = UNSET
+    links: SelfLinks | UnsetType = UNSET
+
+
+class PageLinks(Struct, frozen=True, omit_defaults=True):
+    """Links of a page; absent ones are absent keys."""
+
+    self: Link
+    next: Link | UnsetType = UNSET
+    prev: Link | UnsetType = UNSET
+
+
+class OrderPage(Struct, frozen=True, rename="camel"):
+    """A page of the order history."""
+
+    total_count: int
+    count: int
+    offset: int
+    limit: int
+    items: tuple[OrderOut, ...]
+    links: PageLinks
+
+
+class AutoRenewalOut(Struct, frozen=True, rename="camel"):
+    """Auto-renewal settings of a subscription."""
+
+    enabled: bool
+    renewal_quantity: int
+    flex_discount_codes: tuple[str, ...] | UnsetType = UNSET
+
+
+class SubscriptionOut(Struct, frozen=True, rename="camel"):
+    """The Subscription resource (subscriptions.md 1)."""
+
+    subscription_id: str
+    offer_id: str
+    current_quantity: int
+    used_quantity: int
+    auto_renewal: AutoRenewalOut
+    creation_date: str
+    renewal_date: str
+    status: str
+    currency_code: str
+    links: SelfLinks
+    deployment_id: str | UnsetType = UNSET
+
+
+class SubscriptionList(Struct, frozen=True, rename="camel"):
+    """All subscriptions of a customer."""
+
+    total_count: int
+    items: tuple[SubscriptionOut, ...]
+    links: SelfLinks
+
+
+class DiscountOut(Struct, frozen=True, rename="camel"):
+    """A customer's level in one offerType (accounts.md 7)."""
+
+    offer_type: str
+    level: str
+    discount_code: str | UnsetType = UNSET
+
+
+class ResellerOut(Struct, frozen=True, rename="camel"):
+    """The Reseller resource (accounts.md 5.2)."""
+
+    external_reference_id: str
+    distributor_id: str
+    reseller_id: str
+    company_profile: dict[str, Any]
+    creation_date: str
+    status: str
+    links: SelfLinks
+
+
+class CustomerOut(Struct, frozen=True, rename="camel"):
+    """The Customer resource (accounts.md 5.4)."""
+
+    external_reference_id: str
+    customer_id: str
+    reseller_id: str
+    status: str
+    company_profile: dict[str, Any]
+    discounts: tuple[DiscountOut, ...]
+    tags: tuple[str, ...]
+    coterm_date: str
+    creation_date: str
+    benefits: list[dict[str, Any]]
+    global_sales_enabled: bool
+    links: SelfLinks
+
+
+class DeploymentProfile(Struct, frozen=True):
+    """The profile of a deployment: an address."""
+
+    address: dict[str, Any]
+
+
+class DeploymentOut(Struct, frozen=True, rename="camel"):
+    """The Deployment resource (accounts.md 9)."""
+
+    deployment_id: str
+    company_profile: DeploymentProfile
+    creation_date: str
+    status: str
+    links: SelfLinks
+
+
+class DeploymentPage(Struct, frozen=True, rename="camel"):
+    """A page of deployments."""
+
+    total_count: int
+    count: int
+    offset: int
+    limit: int
+    items: tuple[DeploymentOut, ...]
+    links: PageLinks
+
+
+class ErrorOut(Struct, frozen=True, rename="camel"):
+    """The error envelope (platform.md 6)."""
+
+    code: str
+    message: str
+    additional_details: tuple[str, ...] | UnsetType = field(default=())

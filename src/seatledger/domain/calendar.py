@@ -1,0 +1,44 @@
+"""Days: the anniversary year in UTC, the day of the price in Pacific civil time."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+
+def utc_day(instant: datetime) -> date:
+    """The UTC calendar day of an instant: windows and the anniversary (accounts.md 2)."""
+    return instant.astimezone(UTC).date()
+
+
+def pacific_day(instant: datetime) -> date:
+    """The Pacific civil day of an instant: price and start of billing (orders.md 4.3, S-097)."""
+    return instant.astimezone(PACIFIC).date()
+
+
+def add_years(day: date, years: int) -> date:
+    """Same month and day `years` later; 29 February becomes 28 February (accounts.md 2)."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return day.replace(year=day.year + years, day=28)
+
+
+def days_in_year_before(anniversary: date) -> int:
+    """Days of the contract year that ends at `anniversary`: 365 or 366 (orders.md 4.3)."""
+    return (anniversary - add_years(anniversary, -1)).days
+
+
+def days_in_year_from(start: date) -> int:
+    """Days of a full term that starts at `start`: 365 or 366 (orders.md 4.3)."""
+    return (add_years(start, 1) - start).days
+
+
+def midnight(day: date) -> datetime:
+    """The first instant of a UTC day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def last_moment(day: date) -> datetime:
+    """The last second of a UTC day."""
+    return midnight(day) + timedelta(days=1, seconds=-1)

@@ -1,0 +1,151 @@
+"""The catalogue as values: products, offers, price rows, and choosing among them (catalog.md)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+
+from msgspec import Struct
+
+from seatledger.domain.levels import floor_of_level
+
+OPEN_END = date(9999, 12, 31)
+STANDARD = "STANDARD"
+COMMITTED_LIST = "3YC"
+
+
+class Product(Struct, frozen=True):
+    """What is sold, whatever the level: identity is the first 10 characters of its offers."""
+
+    key: str
+    base_offer_id: str
+    family: str
+    program: str
+    offer_type: str
+    segment: str
+    add_on_for: frozenset[str]
+    incompatible_with: frozenset[str]
+    own_term: bool
+    prorated: bool
+    renewable: bool
+    counts_toward_level: bool
+    growth_group: str
+    max_orders_per_term: int | None
+    end_of_support: date | None
+
+
+class Offer(Struct, frozen=True):
+    """A sellable id: a product at a level, in a variant."""
+
+    offer_id: str
+    product: Product
+    level: str
+    variant: str
+    sub_segments: frozenset[str]
+    minimum_purchase: int
+
+
+class PriceRow(Struct, frozen=True):
+    """A price of one offer in one list, region and currency, for a window of Pacific days."""
+
+    offer_id: str
+    price_list: str
+    region: str
+    currency: str
+    discount_code: str
+    first_day: date
+    last_day: date
+    partner_price: Decimal
+
+    def covers(self, day: date) -> bool:
+        """Whether `day` lies in the window, both ends included."""
+        return self.first_day <= day <= self.last_day
+
+    @property
+    def row_id(self) -> str:
+        """A readable name of the row: its key."""
+        code = f"/{self.discount_code}" if self.discount_code else ""
+        return (
+            f"{self.price_list}/{self.region}/{self.currency}/{self.offer_id}{code}"
+            f"@{self.first_day.isoformat()}"
+        )
+
+
+class Catalog:
+    """One immutable version of the catalogue with the look-ups the rules need."""
+
+    def __init__(self, offers: Iterable[Offer], rows: Iterable[PriceRow]) -> None:
+        self.offers: Mapping[str, Offer] = {offer.offer_id: offer for offer in offers}
+        self.rows: tuple[PriceRow, ...] = tuple(rows)
+        self.products: dict[str, Product] = {}
+        self._by_level: dict[tuple[str, str, str], Offer] = {}
+        self._by_place: dict[tuple[str, str, str], list[PriceRow]] = {}
+        self._by_product: dict[str, list[PriceRow]] = {}
+        for offer in self.offers.values():
+            self.products[offer.product.key] = offer.product
+            self._by_level[offer.product.key, offer.level, offer.variant] = offer
+        for row in self.rows:
+            place = (row.offer_id, row.region, row.currency)
+            self._by_place.setdefault(place, []).append(row)
+            self._by_product.setdefault(row.offer_id[:10], []).append(row)
+
+    def product_of(self, offer_id: str) -> Product | None:
+        """The product of an id the list knows, base ids included (catalog.md 1); else None."""
+        offer = self.offers.get(offer_id)
+        if offer is not None:
+            return offer.product
+        product = self.products.get(offer_id[:10])
+        return product if product and product.base_offer_id == offer_id else None
+
+    def at_level(self, product_key: str, level: str, variant: str = "A") -> Offer | None:
+        """The offer of a product at a level."""
+        return self._by_level.get((product_key, level, variant))
+
+    def rows_of_product(self, product_key: str) -> list[PriceRow]:
+        """Every price row of a product, any level, list, region and currency."""
+        return self._by_product.get(product_key, [])
+
+    def price_row(
+        self,
+        offer_id: str,
+        region: str,
+        currency: str,
+        day: date,
+        *,
+        discount_code: str = "",
+        commitment_start: date | None = None,
+    ) -> PriceRow | None:
+        """The row that prices an offer on a Pacific day (catalog.md 5.2), None if not sellable.
+
+        `discount_code` is an accepted HVD code; `commitment_start` the acceptance day of a
+        commitment covering the offer, whose list then goes before the standard one.
+        """
+        rows = self._by_place.get((offer_id, region, currency), ())
+        if discount_code:
+            return _first(
+                row for row in rows if row.discount_code == discount_code and row.covers(day)
+            )
+        plain = [row for row in rows if not row.discount_code]
+        if commitment_start is not None:
+            committed = [row for row in plain if row.price_list == COMMITTED_LIST]
+            locked = _first(row for row in committed if row.covers(commitment_start))
+            if locked is not None:
+                return locked
+        standard = _first(row for row in plain if row.price_list == STANDARD and row.covers(day))
+        if standard is not None or commitment_start is None:
+            return standard
+        later = [row for row in committed if row.first_day > commitment_start]
+        return min(later, key=lambda row: row.first_day, default=None)
+
+
+def _first(rows: Iterable[PriceRow]) -> PriceRow | None:
+    return next(iter(rows), None)
+
+
+def minimum_purchase(level: str, variant: str, min_quantity: int) -> int:
+    """The minimum purchase quantity a row states, 1 when it only states a volume floor.
+
+    It is one iff the variant is `A` and the number is above the level's floor (catalog.md 9).
+    """
+    if variant == "A" and min_quantity > floor_of_level(level):
+        return min_quantity
+    return 1

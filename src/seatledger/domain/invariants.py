@@ -1,0 +1,150 @@
+"""The equations that must always hold for a customer (subscriptions.md 12, DESIGN of the ledger).
+
+Run by `seatledger check`, the control API and every whole-system test.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from seatledger.contract.statuses import (
+    ACTIVE,
+    COMPLETED_ORDER_STATUSES,
+    PENDING,
+    RETURNED,
+    SCHEDULED,
+)
+from seatledger.domain.model import Customer, LedgerEntry, Order, Subscription
+
+
+class History(Struct, frozen=True):
+    """Everything stored about one customer."""
+
+    customer: Customer
+    orders: tuple[Order, ...]
+    subscriptions: tuple[Subscription, ...]
+    entries: tuple[LedgerEntry, ...]
+
+
+def violations(history: History) -> Iterator[str]:
+    """One sentence per broken equation; nothing for a sound customer."""
+    for check in (
+        _balances,
+        _keys,
+        _subscription_states,
+        _order_states,
+        _ledger_matches_orders,
+        _returns,
+    ):
+        for sentence in check(history):
+            yield f"customer {history.customer.customer_id}: {sentence}"
+
+
+def _balances(history: History) -> Iterator[str]:
+    """A subscription's seats are the sum of its ledger entries, entry by entry."""
+    totals: Counter[str] = Counter()
+    for entry in sorted(history.entries, key=lambda one: (one.version, one.position)):
+        totals[entry.subscription_id] += entry.delta
+        if totals[entry.subscription_id] != entry.balance:
+            yield (
+                f"ledger entry {entry.version}.{entry.position} states balance {entry.balance}, "
+                f"its subscription then had {totals[entry.subscription_id]}"
+            )
+    for one in history.subscriptions:
+        if totals[one.subscription_id] != one.current_quantity:
+            yield (
+                f"subscription {one.subscription_id} has {one.current_quantity} seats, "
+                f"its ledger {totals[one.subscription_id]}"
+            )
+    unknown = set(totals) - {one.subscription_id for one in history.subscriptions}
+    yield from (f"ledger names unknown subscription {one}" for one in sorted(unknown))
+
+
+def _keys(history: History) -> Iterator[str]:
+    """One open subscription per product, deployment and currency."""
+    open_ones = Counter(
+        (one.product_key, one.deployment_id, one.currency, one.own_line)
+        for one in history.subscriptions
+        if one.is_open
+    )
+    for key, count in open_ones.items():
+        if count > 1:
+            yield f"{count} open subscriptions for {key}"
+
+
+def _subscription_states(history: History) -> Iterator[str]:
+    for one in history.subscriptions:
+        if one.status == SCHEDULED and one.current_quantity != 0:
+            yield f"scheduled subscription {one.subscription_id} holds seats"
+        if one.status == ACTIVE and one.current_quantity < 1:
+            yield f"active subscription {one.subscription_id} holds no seats"
+        if not 0 <= one.used_quantity <= max(0, one.current_quantity):
+            yield f"subscription {one.subscription_id} uses more than it holds"
+        if (
+            one.status == ACTIVE
+            and not one.own_line
+            and one.renewal_date != history.customer.coterm_date
+        ):
+            yield f"subscription {one.subscription_id} does not end on the anniversary"
+
+
+def _order_states(history: History) -> Iterator[str]:
+    for order in history.orders:
+        if order.forced:
+            continue
+        states = {line.status for line in order.lines}
+        if order.status == ACTIVE:
+            sound = states <= COMPLETED_ORDER_STATUSES and ACTIVE in states
+        else:
+            sound = states == {order.status}
+        if not sound:
+            yield f"order {order.order_id} is {order.status} with lines {sorted(states)}"
+        for line in order.lines:
+            if line.status in COMPLETED_ORDER_STATUSES and not line.subscription_id:
+                yield f"line {line.number} of order {order.order_id} names no subscription"
+
+
+def _ledger_matches_orders(history: History) -> Iterator[str]:
+    """Every completed line has one entry of its quantity; nothing else has any."""
+    expected = {
+        (order.order_id, line.number): -line.quantity
+        if order.order_type == "RETURN"
+        else line.quantity
+        for order in history.orders
+        if order.status in COMPLETED_ORDER_STATUSES and not order.forced
+        for line in order.lines
+    }
+    forced = {order.order_id for order in history.orders if order.forced}
+    found: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for entry in history.entries:
+        if entry.order_id and entry.order_id not in forced:
+            found[entry.order_id, entry.line_number].append(entry.delta)
+    for key in sorted(expected.keys() | found.keys()):
+        wanted = [expected[key]] if key in expected else []
+        if found.get(key, []) != wanted:
+            yield f"line {key[1]} of order {key[0]}: ledger has {found.get(key, [])}, not {wanted}"
+
+
+def _returns(history: History) -> Iterator[str]:
+    """A line is 1008 exactly when a completed RETURN gave it back, once."""
+    given_back = Counter(
+        (order.reference_order_id, line.number)
+        for order in history.orders
+        if order.order_type == "RETURN" and order.status == ACTIVE and not order.forced
+        for line in order.lines
+    )
+    returned = _returned_lines(history.orders)
+    for key in sorted(set(given_back) | returned):
+        if given_back[key] != (1 if key in returned else 0):
+            yield f"line {key[1]} of order {key[0]} was given back {given_back[key]} times"
+
+
+def _returned_lines(orders: Iterable[Order]) -> set[tuple[str, int]]:
+    return {
+        (order.order_id, line.number)
+        for order in orders
+        if not order.forced and order.status != PENDING
+        for line in order.lines
+        if line.status == RETURNED
+    }

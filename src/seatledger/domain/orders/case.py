@@ -1,0 +1,152 @@
+"""One NEW or PREVIEW order under judgement: the request beside the facts its checks look at."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from seatledger.contract.countries import price_region
+from seatledger.domain.calendar import pacific_day, utc_day
+from seatledger.domain.catalog import Catalog, Offer, PriceRow, Product
+from seatledger.domain.discounts import FlexDiscounts
+from seatledger.domain.levels import CONSUMABLES, LICENSE
+from seatledger.domain.model import Account, Deployment, FlexResult, OrderLine, Partner
+from seatledger.domain.orders.entitlement import BestOffer, Entitlement, best_offer, entitlement
+from seatledger.domain.orders.request import OrderRequest, RequestLine
+
+HVD_TAG = "HVD_MIGRATED_CUSTOMER"
+
+
+class LineCase:
+    """A line and what has been found out about it so far.
+
+    `product` is None until check 27 has passed, `offer` None for a base id without rows of its
+    own; `offer_id`, `row`, `discount_code` and `flex` are the outcome.
+    """
+
+    __slots__ = (
+        "best",
+        "country",
+        "currency",
+        "deployment",
+        "discount_code",
+        "flex",
+        "offer",
+        "offer_id",
+        "product",
+        "region",
+        "request",
+        "row",
+    )
+
+    def __init__(self, request: RequestLine, currency: str, country: str) -> None:
+        self.request = request
+        self.currency = currency
+        self.deployment: Deployment | None = None
+        self.place(country)
+        self.product: Product | None = None
+        self.offer: Offer | None = None
+        self.best: BestOffer | None = None
+        self.offer_id = request.offer_id
+        self.row: PriceRow | None = None
+        self.discount_code = ""
+        self.flex: tuple[FlexResult, ...] = ()
+
+    def place(self, country: str) -> None:
+        """Set the country that picks the price region: the deployment's, else the customer's."""
+        self.country = country
+        self.region = price_region(country)
+
+    @property
+    def number(self) -> int:
+        """extLineItemNumber."""
+        return self.request.number
+
+    @property
+    def known_product(self) -> Product:
+        """The product, once check 27 has passed."""
+        assert self.product is not None
+        return self.product
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Identity of the subscription it feeds: product, deployment, currency."""
+        return (self.request.offer_id[:10], self.request.deployment_id, self.currency)
+
+
+class OrderCase:
+    """The order under judgement. Checks read it in contract order and fill in the lines."""
+
+    def __init__(
+        self,
+        request: OrderRequest,
+        account: Account,
+        partner: Partner,
+        catalog: Catalog,
+        discounts: FlexDiscounts,
+        now: datetime,
+    ) -> None:
+        self.request = request
+        self.account = account
+        self.customer = account.customer
+        self.partner = partner
+        self.catalog = catalog
+        self.discounts = discounts
+        self.now = now
+        self.today = utc_day(now)
+        self.day = pacific_day(now)
+        self.is_preview = request.order_type == "PREVIEW"
+        country = account.customer.country
+        self.lines = [LineCase(one, request.currency_of(one), country) for one in request.lines]
+        self._entitled: dict[str, Entitlement] = {}
+
+    @property
+    def hvd_code(self) -> str | None:
+        """The customer's own code of the older program, None for everyone else."""
+        return self.customer.hvd_code if HVD_TAG in self.customer.tags else None
+
+    @property
+    def anniversary(self) -> date | None:
+        """The co-term date new lines end on; None when this order opens a term.
+
+        A lapsed date counts only while something co-term still runs (orders.md 1.5).
+        """
+        coterm = self.customer.coterm_date
+        if coterm is None or (coterm <= self.today and not self.account.open_coterm):
+            return None
+        return coterm
+
+    def entitled(self, product: Product) -> Entitlement:
+        """The order's entitlement for the product's offerType."""
+        found = self._entitled.get(product.offer_type)
+        if found is None:
+            lines = [
+                (one.product, one.request.quantity) for one in self.lines if one.product is not None
+            ]
+            found = entitlement(self.customer, product.offer_type, lines)
+            self._entitled[product.offer_type] = found
+        return found
+
+    def entitlements(self) -> Iterator[Entitlement]:
+        """Those that were needed, licences first."""
+        for offer_type in (LICENSE, CONSUMABLES):
+            if offer_type in self._entitled:
+                yield self._entitled[offer_type]
+
+    def resolve(self, line: LineCase) -> None:
+        """Find the best offer of a line, once."""
+        if line.best is None:
+            product = line.known_product
+            line.best = best_offer(
+                self.catalog,
+                product,
+                self.entitled(product),
+                region=line.region,
+                currency=line.currency,
+                day=self.day,
+                hvd_code=self.hvd_code,
+            )
+
+    def in_flight(self) -> Iterator[OrderLine]:
+        """Lines of accepted NEW orders that have not settled."""
+        for order in self.account.pending_orders:
+            if order.order_type == "NEW":
+                yield from order.lines

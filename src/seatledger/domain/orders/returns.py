@@ -1,0 +1,143 @@
+"""RETURN: giving whole lines of a completed order back (orders.md 2.8, 5)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+
+from seatledger.contract.statuses import ACTIVE, RETURNED
+from seatledger.domain.calendar import pacific_day, utc_day
+from seatledger.domain.catalog import Catalog
+from seatledger.domain.levels import CONSUMABLES
+from seatledger.domain.model import Account, Basis, Order, OrderLine, Partner, Subscription
+from seatledger.domain.orders.new import Accepted
+from seatledger.domain.orders.request import OrderRequest, RequestLine, common_refusal
+from seatledger.domain.outcome import Refused, on_lines
+
+_RETURNABLE = frozenset({"NEW", "RENEWAL"})
+Fails = Callable[[RequestLine, OrderLine], bool]
+
+
+def decide(
+    request: OrderRequest, account: Account, partner: Partner, catalog: Catalog, now: datetime
+) -> Accepted | Refused:
+    """Judge a RETURN at the business instant `now`; the credit is the original line's price."""
+    refused = common_refusal(request)
+    if refused is not None:
+        return refused
+    original = account.reference
+    if original is None:
+        return Refused("2115")
+    refused = _order_refusal(request, original, partner, now) or _line_refusal(
+        request, account, original, catalog, now
+    )
+    if refused is not None:
+        return refused
+    lines = tuple(_credit_line(original, line) for line in request.lines)
+    return Accepted(lines, Basis(now, pacific_day(now), account.customer.coterm_date))
+
+
+def _order_refusal(
+    request: OrderRequest, original: Order, partner: Partner, now: datetime
+) -> Refused | None:
+    """Checks 51-55: the referenced order as a whole."""
+    numbers = [line.number for line in request.lines]
+    if original.order_type == "SWITCH":
+        return on_lines("2127", numbers, "SWITCH_ORDER_CANCELLATION_NOT_ALLOWED")
+    if original.order_type not in _RETURNABLE:
+        return on_lines("2127", numbers, "ORDER_TYPE_NOT_RETURNABLE")
+    if original.status == RETURNED:
+        return Refused("2118")
+    if original.status != ACTIVE:
+        return Refused("2116")
+    last_day = utc_day(original.created_at) + timedelta(days=partner.settings.return_window_days)
+    return Refused("2117") if utc_day(now) > last_day else None
+
+
+def _line_refusal(
+    request: OrderRequest, account: Account, original: Order, catalog: Catalog, now: datetime
+) -> Refused | None:
+    """Checks 56-66: each requested line beside the one it gives back."""
+    unmatched = [line.number for line in request.lines if original.line(line.number) is None]
+    if unmatched:
+        return on_lines("2131", unmatched)
+    pairs = tuple(_pairs(request.lines, original))
+    in_return = {
+        line.number
+        for order in account.pending_orders
+        if order.order_type == "RETURN" and order.reference_order_id == original.order_id
+        for line in order.lines
+    }
+    held = {one.subscription_id: one for one in account.subscriptions}
+
+    def is_consumed(line: OrderLine) -> bool:
+        product = catalog.product_of(line.offer_id)
+        seats = held.get(line.subscription_id)
+        if product is None or product.offer_type != CONSUMABLES or seats is None:
+            return False
+        return seats.used_quantity > seats.current_quantity - line.quantity
+
+    checks: tuple[tuple[str, str | None, Fails], ...] = (
+        ("2130", None, lambda sent, line: sent.offer_id != line.offer_id),
+        ("2133", None, lambda _, line: line.status == RETURNED),
+        ("2132", None, lambda sent, line: sent.quantity != line.quantity),
+        ("2137", None, lambda sent, line: _currency(request, sent) not in ("", line.currency)),
+        ("2138", None, lambda sent, line: sent.deployment_id not in ("", line.deployment_id)),
+        ("2134", None, lambda _, line: _term_is_over(line, account, held, now)),
+        ("4122", None, lambda _, line: line.number in in_return),
+        ("2129", "INELIGIBLE_CONSUMED", lambda _, line: is_consumed(line)),
+        ("2127", "INSUFFICIENT_QUANTITY", lambda _, line: _seats_are_gone(line, pairs, held)),
+    )
+    for code, reason, fails in checks:
+        numbers = [sent.number for sent, line in pairs if fails(sent, line)]
+        if numbers:
+            return on_lines(code, numbers, reason)
+    return None
+
+
+def _currency(request: OrderRequest, sent: RequestLine) -> str:
+    return request.currency_of(sent)
+
+
+def _pairs(
+    lines: Iterable[RequestLine], original: Order
+) -> Iterator[tuple[RequestLine, OrderLine]]:
+    for sent in lines:
+        line = original.line(sent.number)
+        assert line is not None
+        yield sent, line
+
+
+def _term_is_over(
+    line: OrderLine, account: Account, held: dict[str, Subscription], now: datetime
+) -> bool:
+    """61: the term a line was bought for has ended (orders.md 5.1)."""
+    seats = held.get(line.subscription_id)
+    if seats is not None and seats.own_line:
+        return utc_day(now) >= seats.renewal_date
+    return line.term < account.customer.term
+
+
+def _seats_are_gone(
+    line: OrderLine,
+    pairs: Iterable[tuple[RequestLine, OrderLine]],
+    held: dict[str, Subscription],
+) -> bool:
+    """66: the subscription holds fewer seats than this RETURN takes from it."""
+    seats = held.get(line.subscription_id)
+    wanted = sum(one.quantity for _, one in pairs if one.subscription_id == line.subscription_id)
+    return seats is None or seats.current_quantity < wanted
+
+
+def _credit_line(original: Order, sent: RequestLine) -> OrderLine:
+    line = original.line(sent.number)
+    assert line is not None
+    return OrderLine(
+        number=line.number,
+        offer_id=line.offer_id,
+        quantity=line.quantity,
+        currency=line.currency,
+        status="1002",
+        deployment_id=line.deployment_id,
+        discount_code=line.discount_code,
+        flex=line.flex,
+        price=line.price,
+    )

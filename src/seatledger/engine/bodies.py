@@ -1,0 +1,52 @@
+"""A parsed body of an account call with everything found wrong with its form."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from seatledger.contract.walker import FieldFaults, in_document_order
+from seatledger.domain.outcome import Refused
+
+_ADDRESS = "companyProfile.address."
+
+
+class Body(Struct, frozen=True):
+    """The JSON object a caller sent, and the faults of its form.
+
+    `malformed` is set when it was no JSON object at all: that comes after the 404 of the path.
+    """
+
+    raw: dict[str, Any]
+    faults: FieldFaults
+    malformed: Refused | None = None
+
+
+def field_refusal(
+    body: Body,
+    *,
+    missing: Iterable[str] = (),
+    invalid: Iterable[str] = (),
+) -> Refused | None:
+    """The refusal of a body's form, value checks merged in (accounts.md 2, platform.md 7).
+
+    `missing` and `invalid` were found by value checks. 1117 becomes 1118 when every invalid field
+    belongs to the address.
+    """
+    if body.malformed is not None:
+        return body.malformed
+    faults = body.faults
+    every_missing = _merged(body, faults.missing, missing)
+    every_invalid = _merged(body, faults.invalid, invalid)
+    code, details = FieldFaults(
+        faults.unexpected, every_missing, faults.too_long, every_invalid
+    ).first() or ("", [])
+    if not code:
+        return None
+    if code == "1117" and all(path.startswith(_ADDRESS) for path in details):
+        code = "1118"
+    return Refused(code, tuple(details))
+
+
+def _merged(body: Body, known: list[str], found: Iterable[str]) -> list[str]:
+    return in_document_order(dict.fromkeys((*known, *found)), body.raw)

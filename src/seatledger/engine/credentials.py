@@ -1,0 +1,130 @@
+"""API keys, their secrets, and access tokens (platform.md 2)."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from seatledger.clock import RealClock
+from seatledger.store import partners
+from seatledger.store.partners import Credential
+from seatledger.store.rows import AnyPool
+
+DEFAULT_SCOPES = ("openid", "AdobeID", "read_organizations", "ent_partners_sdk")
+MIN_KEY_BYTES = 32
+
+_SCRYPT: dict[str, Any] = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
+_KEPT_SECONDS = 5.0  # how long a process may act on a credential that another one changed
+_MOST_TOKENS = 10_000
+
+
+def hash_secret(secret: str) -> str:
+    """A salted scrypt hash of a client secret."""
+    salt = secrets.token_bytes(16)
+    digest = hashlib.scrypt(secret.encode(), salt=salt, **_SCRYPT)
+    return f"scrypt${salt.hex()}${digest.hex()}"
+
+
+def secret_matches(secret: str, stored: str) -> bool:
+    """Whether a secret has a stored hash; takes the same time for every wrong one."""
+    _, salt, digest = stored.split("$")
+    found = hashlib.scrypt(secret.encode(), salt=bytes.fromhex(salt), **_SCRYPT)
+    return hmac.compare_digest(found, bytes.fromhex(digest))
+
+
+def new_secret() -> str:
+    """A client secret nobody can guess."""
+    return "p8e-" + secrets.token_urlsafe(24)
+
+
+class Credentials:
+    """Credentials as this process knows them, refreshed every few seconds of real time."""
+
+    def __init__(self, pool: AnyPool, clock: RealClock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._kept: dict[str, tuple[float, Credential]] = {}
+
+    async def find(self, client_id: str) -> Credential | None:
+        """The credential of an API key; None if there is none."""
+        kept = self._kept.get(client_id)
+        if kept is not None and self._clock.monotonic() - kept[0] < _KEPT_SECONDS:
+            return kept[1]
+        if len(client_id) > 200 or "\0" in client_id:
+            return None
+        async with self._pool.acquire() as connection:
+            credential = await partners.load_credential(connection, client_id)
+        if credential is None:
+            self._kept.pop(client_id, None)
+        else:
+            self._kept[client_id] = (self._clock.monotonic(), credential)
+        return credential
+
+
+class Tokens:
+    """Issues and verifies signed tokens without the database. Their life is real time."""
+
+    def __init__(self, key: bytes, clock: RealClock) -> None:
+        self._key = OctKey.import_key(key)
+        self._clock = clock
+        self._verified: dict[str, tuple[str, datetime]] = {}
+
+    def issue(self, client_id: str, ttl_seconds: int) -> str:
+        """A token for a credential."""
+        now = self._clock.now()
+        claims = {
+            "sub": client_id,
+            "iat": int(now.timestamp()),
+            "exp": int((now + timedelta(seconds=ttl_seconds)).timestamp()),
+            "jti": secrets.token_hex(8),
+        }
+        return jwt.encode({"alg": "HS256"}, claims, self._key)
+
+    def client_of(self, token: str) -> str | None:
+        """The API key a token was issued to; None if it is forged, malformed or expired."""
+        now = self._clock.now()
+        kept = self._verified.get(token)
+        if kept is None:
+            kept = self._verify(token)
+            if kept is None:
+                return None
+            if len(self._verified) >= _MOST_TOKENS:
+                self._verified.clear()
+            self._verified[token] = kept
+        return kept[0] if now < kept[1] else None
+
+    def _verify(self, token: str) -> tuple[str, datetime] | None:
+        try:
+            claims = jwt.decode(token, self._key, algorithms=["HS256"]).claims
+            expires = datetime.fromtimestamp(claims["exp"], tz=self._clock.now().tzinfo)
+            return str(claims["sub"]), expires
+        except (JoseError, ValueError, KeyError, TypeError, OverflowError):
+            return None
+
+
+class Throttle:
+    """At most `most` failures per minute of real time for one name (platform.md 2.3)."""
+
+    def __init__(self, clock: RealClock, most: int) -> None:
+        self._clock = clock
+        self._most = most
+        self._failures: dict[str, list[float]] = {}
+
+    def is_blocked(self, name: str) -> bool:
+        """Whether a name has failed too often within the last minute."""
+        return len(self._recent(name)) > self._most
+
+    def note_failure(self, name: str) -> None:
+        """Count a failure."""
+        self._failures[name] = [*self._recent(name), self._clock.monotonic()]
+        if len(self._failures) > _MOST_TOKENS:
+            self._failures = {n: times for n in self._failures if (times := self._recent(n))}
+
+    def _recent(self, name: str) -> list[float]:
+        since = self._clock.monotonic() - 60
+        return [moment for moment in self._failures.get(name, ()) if moment > since]

@@ -1,0 +1,194 @@
+"""Customers: create, read, update (accounts.md 5.4-5.6, 6)."""
+
+from datetime import date
+from typing import Any
+
+from msgspec.structs import replace
+
+from seatledger.contract.statuses import ACTIVE, BLOCKED, PENDING
+from seatledger.domain.calendar import add_years, utc_day
+from seatledger.domain.model import Customer, Partner
+from seatledger.domain.outcome import Refused
+from seatledger.domain.profiles import normalized_profile
+from seatledger.engine import contacts, render
+from seatledger.engine.bodies import Body
+from seatledger.engine.resellers import fixed_field_faults, form_refusal, read_only_faults
+from seatledger.engine.writes import Done, LostRace, Scene
+from seatledger.store import accounts
+from seatledger.store.ids import Ids
+from seatledger.store.rows import AnyConnection
+
+_READ_ONLY = (
+    "customerId", "resellerId", "status", "discounts", "tags", "cotermDate", "creationDate",
+    "links",
+)  # fmt: skip
+_LONGEST_TERM_YEARS = {"EDU": 4}
+
+
+async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
+    """POST: a pending customer of a reseller, validated asynchronously."""
+    partner = scene.world.partner
+    reseller_id = body.raw.get("resellerId")
+    reseller = None
+    if isinstance(reseller_id, str) and reseller_id:
+        reseller = await accounts.reseller(scene.connection, partner.partner_id, reseller_id)
+        if reseller is None and body.malformed is None:
+            return Refused("1115")
+    coterm, coterm_faults = _extended_term(body.raw, utc_day(scene.now))
+    refused = form_refusal(body, partner, "customer", more_invalid=coterm_faults)
+    if refused is not None:
+        return refused
+    assert reseller is not None
+    if reseller.status not in (ACTIVE, PENDING):
+        return Refused("1126")
+    profile = normalized_profile(body.raw["companyProfile"], "customer")
+    refused = _program_refusal(body.raw, partner, profile, reseller.market_segments)
+    if refused is not None:
+        return refused
+    if await accounts.has_duplicate(
+        scene.connection,
+        reseller.reseller_id,
+        str(profile["companyName"]),
+        accounts.first_contact(profile),
+    ):
+        return Refused("1127")
+    customer = Customer(
+        customer_id=partner.settings.id_prefix + await ids.account(),
+        partner_id=partner.partner_id,
+        reseller_id=reseller.reseller_id,
+        status=PENDING,
+        external_reference_id=body.raw.get("externalReferenceId") or "",
+        profile=profile,
+        created_at=scene.now,
+        settle_at=scene.world.settles_at(scene.now),
+        coterm_date=coterm,
+        extended_term=coterm is not None,
+        global_sales=bool(body.raw.get("globalSalesEnabled")),
+    )
+
+    async def write(connection: AnyConnection) -> None:
+        await accounts.insert_customer(connection, customer)
+
+    return Done(
+        201,
+        render.customer(customer, profile),
+        (write, contacts.keep_names(partner.partner_id, profile)),
+        validates_account=True,
+    )
+
+
+async def read(connection: AnyConnection, partner_id: str, customer_id: str) -> Customer | None:
+    """A customer with the contact names the partner knows; None if unknown."""
+    customer = await accounts.customer(connection, partner_id, customer_id)
+    if customer is None:
+        return None
+    profile = await contacts.with_known_names(connection, partner_id, customer.profile)
+    return replace(customer, profile=profile)
+
+
+async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
+    """PATCH: address, language, contacts, reference, segment and global sales may change."""
+    partner = scene.world.partner
+    stored = await accounts.customer(scene.connection, partner.partner_id, customer_id)
+    if stored is None:
+        return Refused("1116")
+    refused = form_refusal(body, partner, "customer")
+    if refused is not None:
+        return refused
+    if stored.status in (PENDING, BLOCKED):
+        return Refused("1125")
+    profile = normalized_profile(_merged_profile(body.raw["companyProfile"], stored), "customer")
+    refused = await _fixed_refusal(scene, stored, body.raw, profile)
+    if refused is not None:
+        return refused
+    reseller = await accounts.reseller(scene.connection, partner.partner_id, stored.reseller_id)
+    assert reseller is not None
+    refused = _program_refusal(body.raw, partner, profile, reseller.market_segments)
+    if refused is not None:
+        return refused
+    reference = body.raw.get("externalReferenceId")
+    global_sales = body.raw.get("globalSalesEnabled")
+    changed = replace(
+        stored,
+        profile=profile,
+        external_reference_id=stored.external_reference_id if reference is None else reference,
+        global_sales=stored.global_sales if global_sales is None else global_sales,
+        version=stored.version + 1,
+    )
+
+    async def write(connection: AnyConnection) -> None:
+        if not await accounts.replace_customer(connection, changed, stored.version):
+            raise LostRace
+
+    return Done(
+        200,
+        render.customer(changed, profile),
+        (write, contacts.keep_names(partner.partner_id, profile)),
+    )
+
+
+def _extended_term(raw: dict[str, Any], today: date) -> tuple[date | None, tuple[str, ...]]:
+    """The anniversary of an extended first term, or its fault (accounts.md 6)."""
+    text = raw.get("cotermDate")
+    if not isinstance(text, str) or not text:
+        return None, ()
+    try:
+        coterm = date.fromisoformat(text)
+    except ValueError:
+        return None, ("cotermDate",)
+    profile = raw.get("companyProfile")
+    segment = profile.get("marketSegment") if isinstance(profile, dict) else None
+    years = _LONGEST_TERM_YEARS.get(segment if isinstance(segment, str) else "", 3)
+    fits = add_years(today, 1) < coterm <= add_years(today, years)
+    if not fits or coterm.isoformat() != text:
+        return None, ("cotermDate",)
+    return coterm, ()
+
+
+def _merged_profile(sent: dict[str, Any], stored: Customer) -> dict[str, Any]:
+    """The sent profile with what PATCH leaves as it is."""
+    return {
+        **sent,
+        "marketSegment": sent.get("marketSegment") or stored.segment,
+        "marketSubSegments": stored.sub_segments,
+        "contacts": sent.get("contacts") or stored.profile["contacts"],
+    }
+
+
+async def _fixed_refusal(
+    scene: Scene, stored: Customer, raw: dict[str, Any], profile: dict[str, Any]
+) -> Refused | None:
+    """1119: fields that cannot change, or not in the customer's present state."""
+    connection = scene.connection
+    shown = await read(connection, stored.partner_id, stored.customer_id)
+    assert shown is not None
+    resource = render.to_builtins(render.customer(shown, shown.profile))
+    fixed = fixed_field_faults(raw, stored.profile)
+    sub_segments = raw["companyProfile"].get("marketSubSegments")
+    if sub_segments is not None and sub_segments != stored.sub_segments:
+        fixed.append("companyProfile.marketSubSegments")
+    if profile["marketSegment"] != stored.segment and await accounts.has_running_subscription(
+        connection, stored.customer_id
+    ):
+        fixed.append("companyProfile.marketSegment")
+    fixed += read_only_faults(raw, resource, _READ_ONLY)
+    switched_off = raw.get("globalSalesEnabled") is False and stored.global_sales
+    if switched_off and await accounts.has_active_deployment(connection, stored.customer_id):
+        fixed.append("globalSalesEnabled")
+    return Refused("1119", tuple(fixed)) if fixed else None
+
+
+def _program_refusal(
+    raw: dict[str, Any], partner: Partner, profile: dict[str, Any], sold: list[str]
+) -> Refused | None:
+    """Segment (2135) and global sales (1139, 1142); benefits are not served yet (4121)."""
+    if raw.get("benefits") not in (None, []):
+        return Refused("4121", ("benefits",))
+    if profile["marketSegment"] not in sold:
+        return Refused("2135")
+    if raw.get("globalSalesEnabled") is True:
+        if not partner.global_sales_enabled:
+            return Refused("1139")
+        if profile["marketSegment"] != "COM":
+            return Refused("1142")
+    return None

@@ -1,0 +1,155 @@
+"""What an operator runs from the command line: checks, partners, data."""
+
+import json
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from seatledger.clock import SystemClock
+from seatledger.domain.invariants import violations
+from seatledger.engine import partners as partner_rules
+from seatledger.engine.credentials import new_secret
+from seatledger.engine.partners import NewWorld
+from seatledger.store import history, partners
+from seatledger.store.database import connect
+from seatledger.store.rows import AnyConnection, AnyPool
+
+PAGE = 200
+_KNOWN = frozenset(
+    {
+        "distributorId", "name", "status", "country", "regions", "currencies", "marketSegments",
+        "programs", "globalSalesEnabled", "lgaEnabled", "flags", "quirks", "clientId",
+        "clientSecret",
+    }
+)  # fmt: skip
+
+
+class Report(Struct, frozen=True):
+    """The outcome of the invariants: how many customers were checked, and what is broken."""
+
+    ok: bool
+    checked: int
+    violations: list[str]
+
+
+class PartnerFileError(ValueError):
+    """A partner file that cannot be applied; the message says why."""
+
+
+async def check(database_url: str) -> Report:
+    """Run the invariants over every customer of the installation."""
+    async with _pool(database_url) as pool:
+        return await check_partner(pool, None)
+
+
+async def check_partner(pool: AnyPool, partner_id: str | None) -> Report:
+    """Run the invariants over a partner's customers, or everyone's."""
+    found: list[str] = []
+    checked = 0
+    after = ""
+    async with pool.acquire() as connection:
+        while page := await history.histories(connection, partner_id, after, PAGE):
+            for one in page:
+                found += violations(one)
+            checked += len(page)
+            after = page[-1].customer.customer_id
+    return Report(not found, checked, found)
+
+
+async def load_catalog(database_url: str, path: Path) -> str:
+    """Make a catalogue file the current one; gives a sentence to print."""
+    text = _read(path)
+    now = SystemClock().now()
+    async with _pool(database_url) as pool, pool.acquire() as connection, connection.transaction():
+        version, rows, warnings = await partner_rules.load_data_set(
+            connection, "catalog", text, now
+        )
+    lines = [f"{rows} rows loaded, catalogue version {version}", *warnings]
+    return "\n".join(lines)
+
+
+async def apply_partner(database_url: str, path: Path) -> list[str]:
+    """Create or change a partner from a TOML or JSON file (accounts.md 3). Idempotent.
+
+    A secret is printed only when it was made here. PartnerFileError names what is wrong.
+    """
+    doc = _read_file(path)
+    async with _pool(database_url) as pool, pool.acquire() as connection, connection.transaction():
+        return await _apply(connection, doc)
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8")
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    text = _read(path)
+    try:
+        doc = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PartnerFileError(f"{path.name}: {error}") from error
+    if not isinstance(doc, dict):
+        raise PartnerFileError(f"{path.name}: not an object")
+    unknown = sorted(set(doc) - _KNOWN) + partner_rules.unknown_names(doc)
+    if unknown:
+        raise PartnerFileError(f"{path.name}: unknown {', '.join(unknown)}")
+    faults = partner_rules.contract_faults(doc)
+    if faults:
+        raise PartnerFileError(f"{path.name}: out of range: {', '.join(faults)}")
+    if not isinstance(doc.get("distributorId"), str):
+        raise PartnerFileError(f"{path.name}: distributorId is missing")
+    return doc
+
+
+async def _apply(connection: AnyConnection, doc: dict[str, Any]) -> list[str]:
+    now = SystemClock().now()
+    partner_id = doc["distributorId"]
+    await partner_rules.ensure_samples(connection, now)
+    row = await partners.load(connection, partner_id)
+    if row is None:
+        base = partner_rules.default_partner(partner_id, doc.get("name") or partner_id)
+        partner = partner_rules.changed_partner(base, doc)
+        await partner_rules.create(connection, partner, NewWorld("system", now, "auto"), now)
+        lines = [f"partner {partner_id} created"]
+    else:
+        partner = partner_rules.changed_partner(row.doc, doc)
+        if partner == row.doc:
+            lines = [f"partner {partner_id} unchanged"]
+        else:
+            await partners.replace_doc(connection, partner, row.version)
+            lines = [f"partner {partner_id} changed"]
+    return lines + await _apply_credential(connection, partner_id, doc)
+
+
+async def _apply_credential(
+    connection: AnyConnection, partner_id: str, doc: dict[str, Any]
+) -> list[str]:
+    """Give the partner the API key of the file, or a first one of its own."""
+    held = await partners.credentials_of(connection, partner_id)
+    client_id = doc.get("clientId")
+    if client_id is None and held:
+        return []
+    secret = doc.get("clientSecret")
+    if client_id is not None and secret is None and any(c.client_id == client_id for c in held):
+        return []
+    client_id = client_id or partner_rules.new_client_id()
+    made = secret is None
+    secret = secret or new_secret()
+    await partner_rules.give_credential(
+        connection, partner_id, client_id, secret, origin="operator"
+    )
+    lines = [f"client id {client_id}"]
+    return [*lines, f"client secret {secret} (shown once)"] if made else lines
+
+
+@asynccontextmanager
+async def _pool(database_url: str) -> AsyncIterator[AnyPool]:
+    pool = await connect(database_url, 2)
+    try:
+        yield pool
+    finally:
+        await pool.close()

@@ -1,0 +1,247 @@
+"""Making and changing partners: from files, by the sandbox, and at first start."""
+
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from seatledger.contract.countries import PRICE_REGIONS, default_currencies
+from seatledger.domain.catalog_file import read_catalog
+from seatledger.domain.discount_file import read_discounts
+from seatledger.domain.model import Partner, PartnerSettings
+from seatledger.engine.credentials import DEFAULT_SCOPES, hash_secret
+from seatledger.store import partners
+from seatledger.store.partners import Credential, WorldRow
+from seatledger.store.rows import AnyConnection
+
+SEGMENTS = ("COM", "EDU", "GOV")
+PROGRAMS = ("TEAM", "ENTERPRISE")
+QUIRKS = frozenset(
+    {
+        "long_return_references",
+        "preview_reports_failed_codes",
+        "omit_discounts_without_active_subscriptions",
+        "omit_consumables_discount_when_license_3yc",
+        "null_ended_commitments",
+        "reduced_subscription_patch_response",
+        "manual_renewal_on_one_time",
+    }
+)
+_RANGES: dict[str, tuple[int, int]] = {
+    "late_renewal_days": (0, 30),
+    "return_window_days": (0, 365),
+    "order_blackout_hours": (0, 168),
+    "three_yc_request_ttl_days": (1, 90),
+    "three_yc_compliance_days": (1, 90),
+    "rate_limit_per_minute": (0, 1_000_000),
+    "token_ttl_seconds": (60, 86_399),
+    "closed_discount_cap": (1, 1_000),
+}
+_CURRENCIES = frozenset({"AUD", "EUR", "GBP", "JPY", "USD"})
+_ID_PREFIX = re.compile("[A-Za-z0-9]{0,4}")
+SAMPLES = {"catalog": "sample_catalog.csv", "flex_discounts": "sample_flex_discounts.csv"}
+
+
+class NewWorld(Struct, frozen=True):
+    """How a new partner's clock and settlement begin."""
+
+    clock_mode: str
+    clock_at: datetime
+    settlement_mode: str
+
+
+def contract_faults(doc: dict[str, Any]) -> list[str]:
+    """Paths of the contract fields, flags and quirks of a partner that are out of range.
+
+    For the partner file and the control API alike (README 5 of the contract, accounts.md 3).
+    """
+    faults = [
+        name
+        for name, allowed in (
+            ("regions", set(PRICE_REGIONS)),
+            ("marketSegments", set(SEGMENTS)),
+            ("programs", set(PROGRAMS)),
+        )
+        if name in doc and not _is_subset(doc[name], allowed)
+    ]
+    currencies = doc.get("currencies")
+    if "currencies" in doc and not (
+        isinstance(currencies, dict)
+        and all(
+            region in PRICE_REGIONS and _is_subset(sold, _CURRENCIES)
+            for region, sold in currencies.items()
+        )
+    ):
+        faults.append("currencies")
+    if doc.get("status") not in (None, "1000", "1004"):
+        faults.append("status")
+    faults += [
+        name
+        for name in ("globalSalesEnabled", "lgaEnabled")
+        if name in doc and not isinstance(doc[name], bool)
+    ]
+    flags = doc.get("flags") or {}
+    if not isinstance(flags, dict):
+        return [*faults, "flags"]
+    return faults + [f"flags.{name}" for name, value in flags.items() if not _fits(name, value)]
+
+
+def unknown_names(doc: dict[str, Any]) -> list[str]:
+    """Paths of unknown flags and quirks (1121)."""
+    flags = doc.get("flags")
+    quirks = doc.get("quirks")
+    known = PartnerSettings.__struct_fields__
+    unknown = [f"flags.{name}" for name in flags or {} if name not in known]
+    names = quirks if isinstance(quirks, list | dict) else ()
+    return unknown + [f"quirks.{name}" for name in names if name not in QUIRKS]
+
+
+def _is_subset(values: object, allowed: Iterable[str]) -> bool:
+    return isinstance(values, list) and bool(values) and set(values) <= set(allowed)
+
+
+def _fits(name: str, value: object) -> bool:
+    if name in _RANGES:
+        low, high = _RANGES[name]
+        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    if name == "http_status_profile":
+        return value in ("seed", "observed")
+    if name == "id_prefix":
+        return isinstance(value, str) and _ID_PREFIX.fullmatch(value) is not None
+    return isinstance(value, bool)
+
+
+def changed_partner(partner: Partner, doc: dict[str, Any]) -> Partner:
+    """A partner with the fields of `doc` (already judged) laid over its own."""
+    settings = {**msgspec.to_builtins(partner.settings), **(doc.get("flags") or {})}
+    quirks = doc.get("quirks")
+    if isinstance(quirks, dict):
+        on = {name for name, wanted in quirks.items() if wanted}
+        quirks = (partner.quirks | on) - {name for name, wanted in quirks.items() if not wanted}
+    regions = tuple(doc.get("regions") or partner.regions)
+    currencies = doc.get("currencies") or partner.currencies
+    return replace(
+        partner,
+        name=doc.get("name") or partner.name,
+        status=doc.get("status") or partner.status,
+        country=doc.get("country") or partner.country,
+        regions=regions,
+        currencies={
+            region: tuple(currencies.get(region) or default_currencies(region))
+            for region in regions
+        },
+        market_segments=tuple(doc.get("marketSegments") or partner.market_segments),
+        programs=tuple(doc.get("programs") or partner.programs),
+        global_sales_enabled=doc.get("globalSalesEnabled", partner.global_sales_enabled),
+        lga_enabled=doc.get("lgaEnabled", partner.lga_enabled),
+        settings=msgspec.convert(settings, PartnerSettings),
+        quirks=partner.quirks if quirks is None else frozenset(quirks),
+    )
+
+
+def default_partner(partner_id: str, name: str) -> Partner:
+    """A partner that sells everything commercial in North America."""
+    return Partner(
+        partner_id=partner_id,
+        name=name,
+        status="1000",
+        country="US",
+        regions=("NA",),
+        currencies={"NA": default_currencies("NA")},
+        market_segments=("COM",),
+        programs=PROGRAMS,
+    )
+
+
+async def create(
+    connection: AnyConnection, partner: Partner, world: NewWorld, real: datetime
+) -> None:
+    """Store a new partner on the data sets that are current for everyone."""
+    catalog = await partners.latest_data_set(connection, "catalog")
+    discounts = await partners.latest_data_set(connection, "flex_discounts")
+    assert catalog is not None
+    assert discounts is not None
+    await partners.insert(
+        connection,
+        WorldRow(
+            partner_id=partner.partner_id,
+            version=1,
+            doc=partner,
+            catalog_version=catalog,
+            discounts_version=discounts,
+            clock_mode=world.clock_mode,
+            clock_at=world.clock_at,
+            clock_real=real,
+            clock_rate=1.0,
+            settlement_mode=world.settlement_mode,
+            settlement_delay=0,
+            faults_armed=False,
+        ),
+    )
+
+
+async def give_credential(
+    connection: AnyConnection,
+    partner_id: str,
+    client_id: str,
+    secret: str,
+    *,
+    origin: str,
+    role: str = "full",
+) -> None:
+    """Store an API key of a partner with its one secret, hashed."""
+    await partners.put_credential(
+        connection,
+        Credential(
+            client_id,
+            partner_id,
+            (hash_secret(secret),),
+            DEFAULT_SCOPES,
+            role,
+            "active",
+            origin,
+        ),
+    )
+
+
+def new_client_id() -> str:
+    """A fresh API key."""
+    return secrets.token_hex(16)
+
+
+def new_distributor_id() -> str:
+    """A fresh id of a partner: nine digits."""
+    return str(secrets.randbelow(900_000_000) + 100_000_000)
+
+
+async def load_data_set(
+    connection: AnyConnection, kind: str, text: str, at: datetime, partner_id: str | None = None
+) -> tuple[int, int, tuple[str, ...]]:
+    """Check a file and make it the current one of a partner, or of everyone.
+
+    Gives (version, rows, warnings); CatalogFileError refuses the whole file.
+    """
+    if kind == "catalog":
+        loaded = read_catalog(text)
+        count, warnings = loaded.rows, loaded.warnings
+    else:
+        count, warnings = len(read_discounts(text).all), ()
+    version = await partners.add_data_set(connection, kind, text, at)
+    if partner_id is None:
+        await partners.put_config(connection, f"{kind}_version", str(version))
+    await partners.set_data_set(connection, kind, version, partner_id)
+    return version, count, warnings
+
+
+async def ensure_samples(connection: AnyConnection, at: datetime) -> None:
+    """Load the sample catalogue and discounts where nothing has been loaded yet."""
+    for kind, name in SAMPLES.items():
+        if await partners.latest_data_set(connection, kind) is None:
+            text = files("seatledger.contract").joinpath("data", name).read_text("utf-8")
+            await load_data_set(connection, kind, text, at)

@@ -1,0 +1,271 @@
+"""Domain values as API resources, and their bytes."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from seatledger.contract import errors
+from seatledger.contract.resources import (
+    AutoRenewalOut,
+    CustomerOut,
+    DeploymentOut,
+    DeploymentProfile,
+    DiscountOut,
+    ErrorOut,
+    FlexDiscountOut,
+    Link,
+    OrderLineOut,
+    OrderOut,
+    PricingOut,
+    PricingSummaryOut,
+    PromotionOut,
+    ResellerOut,
+    SelfLinks,
+    SubscriptionList,
+    SubscriptionOut,
+)
+from seatledger.contract.statuses import COMPLETED_ORDER_STATUSES
+from seatledger.domain.model import (
+    Customer,
+    Deployment,
+    Order,
+    OrderLine,
+    Price,
+    Reseller,
+    Subscription,
+)
+from seatledger.domain.orders.new import Accepted
+from seatledger.domain.orders.request import OrderRequest
+from seatledger.domain.outcome import Refused
+from seatledger.domain.pricing import minor_digits
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(value: Any) -> bytes:
+    """The JSON bytes of an answer; amounts become JSON numbers with their own digits."""
+    return _ENCODER.encode(value)
+
+
+def refusal(refused: Refused) -> tuple[int, bytes]:
+    """HTTP status and envelope of a refusal (platform.md 6)."""
+    form = errors.form(refused.code, refused.variant)
+    details = refused.details if form.has_details else UNSET
+    return form.http_status, encode(ErrorOut(form.code, form.message, details))
+
+
+def timestamp(instant: datetime) -> str:
+    """`YYYY-MM-DDTHH:MM:SSZ`, truncated to seconds (platform.md 10)."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def self_links(uri: str) -> SelfLinks:
+    """links.self of a resource."""
+    return SelfLinks(Link(uri))
+
+
+def amount(value: Decimal, currency: str) -> Decimal:
+    """An amount with at least the currency's digits, more only where it carries them."""
+    digits = minor_digits(currency)
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent >= digits:
+        return value
+    return value.quantize(Decimal(1).scaleb(-digits))
+
+
+def preview(request: OrderRequest, accepted: Accepted, customer_id: str) -> OrderOut:
+    """The answer of a PREVIEW: a decision without ids, statuses and links."""
+    lines = accepted.lines
+    return OrderOut(
+        reference_order_id="",
+        order_type=request.order_type,
+        external_reference_id=request.external_reference_id,
+        order_id="",
+        customer_id=customer_id,
+        currency_code=_one_currency(lines),
+        creation_date=timestamp(accepted.basis.now),
+        status="",
+        line_items=tuple(_line(one, "", request.fetch_price) for one in lines),
+        pricing_summary=_summary(lines) if request.fetch_price else UNSET,
+    )
+
+
+def placed(order: Order) -> OrderOut:
+    """The answer of a POST that made an order."""
+    return _order(order, links=True)
+
+
+def order_by_id(order: Order, *, fetch_price: bool) -> OrderOut:
+    """GET by id: both names of the reference."""
+    return _order(order, links=True, referenced=True, fetch_price=fetch_price)
+
+
+def order_in_history(order: Order, *, fetch_price: bool) -> OrderOut:
+    """An item of the history."""
+    return _order(order, links=True, fetch_price=fetch_price)
+
+
+def amended_order(order: Order) -> OrderOut:
+    """The answer of PATCH: both names of the reference, no links (S-186, S-188)."""
+    return _order(order, links=False, referenced=True)
+
+
+def _order(
+    order: Order, *, links: bool, referenced: bool = False, fetch_price: bool = False
+) -> OrderOut:
+    priced = (
+        fetch_price
+        and order.status in COMPLETED_ORDER_STATUSES
+        and order.currency != ""
+        and all(line.price is not None for line in order.lines)
+    )
+    uri = f"/v3/customers/{order.customer_id}/orders/{order.order_id}"
+    is_return = order.order_type == "RETURN"
+    return OrderOut(
+        reference_order_id=order.reference_order_id,
+        order_type=order.order_type,
+        external_reference_id=order.external_reference_id,
+        order_id=order.order_id,
+        customer_id=order.customer_id,
+        currency_code=order.currency,
+        creation_date=timestamp(order.created_at),
+        status=order.status,
+        line_items=tuple(_line(one, one.status, priced, days=not is_return) for one in order.lines),
+        referenced_order_id=order.reference_order_id if referenced else UNSET,
+        source=order.source,
+        pricing_summary=_summary(order.lines) if priced else UNSET,
+        links=self_links(uri) if links else UNSET,
+    )
+
+
+def _line(line: OrderLine, status: str, priced: bool, *, days: bool = True) -> OrderLineOut:
+    price = line.price if priced else None
+    results = [FlexDiscountOut(one.id, one.code, one.result) for one in line.flex]
+    promotions = [PromotionOut(one.code, one.result) for one in line.flex if line.alias_used]
+    shown_days = price.days if price is not None and days else None
+    return OrderLineOut(
+        ext_line_item_number=line.number,
+        offer_id=line.offer_id,
+        quantity=line.quantity,
+        subscription_id=line.subscription_id,
+        status=status,
+        currency_code=line.currency,
+        deployment_id=line.deployment_id or UNSET,
+        discount_code=line.discount_code or UNSET,
+        flex_discounts=tuple(results) or UNSET,
+        promotions=tuple(promotions) or UNSET,
+        prorated_days=UNSET if shown_days is None else shown_days,
+        pricing=UNSET if price is None else _pricing(price, line),
+    )
+
+
+def _pricing(price: Price, line: OrderLine) -> PricingOut:
+    net = amount(price.net, line.currency)
+    total = amount(price.amount, line.currency)
+    return PricingOut(
+        partner_price=amount(price.partner_price, line.currency),
+        discounted_partner_price=amount(price.unit_price, line.currency),
+        net_partner_price=net,
+        line_item_price=total,
+        line_item_partner_price=total,
+        prorated_partner_price=net if line.discount_code else UNSET,
+    )
+
+
+def _summary(lines: Iterable[OrderLine]) -> tuple[PricingSummaryOut, ...]:
+    totals: dict[str, Decimal] = {}
+    for line in lines:
+        assert line.price is not None
+        totals[line.currency] = totals.get(line.currency, Decimal(0)) + line.price.amount
+    return tuple(
+        PricingSummaryOut(amount(total, currency), amount(total, currency), currency)
+        for currency, total in totals.items()
+    )
+
+
+def _one_currency(lines: tuple[OrderLine, ...]) -> str:
+    first = lines[0].currency
+    return first if all(line.currency == first for line in lines) else ""
+
+
+def subscription(one: Subscription) -> SubscriptionOut:
+    """The Subscription resource (subscriptions.md 1)."""
+    uri = f"/v3/customers/{one.customer_id}/subscriptions/{one.subscription_id}"
+    return SubscriptionOut(
+        subscription_id=one.subscription_id,
+        offer_id=one.offer_id,
+        current_quantity=one.current_quantity,
+        used_quantity=one.used_quantity,
+        auto_renewal=AutoRenewalOut(
+            one.auto_renewal, one.renewal_quantity, one.flex_codes or UNSET
+        ),
+        creation_date=timestamp(one.created_at),
+        renewal_date=one.renewal_date.isoformat(),
+        status=one.status,
+        currency_code=one.currency,
+        links=self_links(uri),
+        deployment_id=one.deployment_id or UNSET,
+    )
+
+
+def subscriptions(customer_id: str, found: Iterable[Subscription]) -> SubscriptionList:
+    """All subscriptions of a customer, in creation order (subscriptions.md 5)."""
+    items = tuple(subscription(one) for one in found)
+    return SubscriptionList(
+        len(items), items, self_links(f"/v3/customers/{customer_id}/subscriptions")
+    )
+
+
+def reseller(one: Reseller, profile: dict[str, Any]) -> ResellerOut:
+    """The Reseller resource; `profile` carries the contact names to show."""
+    return ResellerOut(
+        one.external_reference_id,
+        one.partner_id,
+        one.reseller_id,
+        profile,
+        timestamp(one.created_at),
+        one.status,
+        self_links(f"/v3/resellers/{one.reseller_id}"),
+    )
+
+
+def customer(one: Customer, profile: dict[str, Any]) -> CustomerOut:
+    """The Customer resource; `profile` carries the contact names to show."""
+    return CustomerOut(
+        one.external_reference_id,
+        one.customer_id,
+        one.reseller_id,
+        one.status,
+        profile,
+        (
+            DiscountOut("LICENSE", one.license_level, one.hvd_code or UNSET),
+            DiscountOut("CONSUMABLES", one.consumables_level),
+        ),
+        one.tags,
+        one.coterm_date.isoformat() if one.coterm_date else "",
+        timestamp(one.created_at),
+        one.benefits,
+        one.global_sales,
+        self_links(f"/v3/customers/{one.customer_id}"),
+    )
+
+
+def deployment(one: Deployment) -> DeploymentOut:
+    """The Deployment resource."""
+    return DeploymentOut(
+        one.deployment_id,
+        DeploymentProfile(one.address),
+        timestamp(one.created_at),
+        one.status,
+        self_links(f"/v3/customers/{one.customer_id}/deployments/{one.deployment_id}"),
+    )
+
+
+def to_builtins(resource: msgspec.Struct) -> dict[str, Any]:
+    """A resource as the JSON object a caller reads, to compare what is sent back with it."""
+    shown: dict[str, Any] = msgspec.to_builtins(resource, builtin_types=(Decimal,))
+    return shown

@@ -1,0 +1,203 @@
+"""Carrying out accepted work: orders and account validations that are due."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from seatledger.contract.statuses import ACTIVE, DUPLICATE, PENDING
+from seatledger.domain.fulfilment import Settlement, settle, verdict
+from seatledger.domain.model import Account, Customer, Order, Reseller
+from seatledger.engine.world import World
+from seatledger.store import rows, settling
+from seatledger.store.ids import subscription_id
+from seatledger.store.rows import AnyConnection, AnyPool
+from seatledger.store.settling import Due, Event
+
+BATCH_CUSTOMERS = 100
+ATTEMPTS_BEFORE_PARKING = 5
+
+log = structlog.get_logger()
+
+
+class Settled(Struct, frozen=True):
+    """One piece of work that left status 1002."""
+
+    kind: str
+    id: str
+    to: str
+    at: datetime
+    customer_id: str = ""
+
+
+async def settle_due(
+    pool: AnyPool,
+    world: World,
+    at: datetime,
+    *,
+    customer_ids: Sequence[str] | None = None,
+    wait: bool = False,
+    most: int | None = None,
+) -> list[Settled]:
+    """Settle everything of a partner that is due at the business instant `at`.
+
+    Accounts first, because customers that become active set their orders free. `most` bounds the
+    customers settled. Work that keeps failing is parked, never retried for ever.
+    """
+    done: list[Settled] = []
+    if customer_ids is None:
+        done += await settle_accounts(pool, world, at)
+    remaining = most
+    while remaining is None or remaining > 0:
+        limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
+        batch = await _settle_batch(
+            pool, world, at, customer_ids=customer_ids, limit=limit, wait=wait
+        )
+        done += batch
+        if not batch:
+            break
+        if remaining is not None:
+            remaining -= len({one.customer_id for one in batch})
+    return done
+
+
+async def _settle_batch(
+    pool: AnyPool,
+    world: World,
+    at: datetime,
+    *,
+    customer_ids: Sequence[str] | None,
+    limit: int,
+    wait: bool,
+) -> list[Settled]:
+    locked: list[str] = []
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            locked = await settling.lock_due(
+                connection,
+                world.partner_id,
+                at,
+                customer_ids=customer_ids,
+                limit=limit,
+                wait=wait,
+            )
+            if not locked:
+                return []
+            return await _carry_out(connection, world, locked, at)
+    except (ArithmeticError, AssertionError, LookupError, ValueError) as error:
+        if len(locked) == 1:
+            await _note_failure(pool, locked[0], error)
+            return []
+    done: list[Settled] = []
+    for customer_id in locked:
+        done += await _settle_batch(pool, world, at, customer_ids=[customer_id], limit=1, wait=wait)
+    return done
+
+
+async def _note_failure(pool: AnyPool, customer_id: str, error: Exception) -> None:
+    reason = f"{type(error).__name__}: {error}"
+    async with pool.acquire() as connection, connection.transaction():
+        parked = await settling.count_attempt(
+            connection, customer_id, reason, limit=ATTEMPTS_BEFORE_PARKING
+        )
+    log.error("settlement failed", customer_id=customer_id, reason=reason, parked=parked)
+
+
+async def _carry_out(
+    connection: AnyConnection, world: World, customer_ids: Sequence[str], at: datetime
+) -> list[Settled]:
+    settlements: list[Settlement] = []
+    due = await settling.load_due(connection, customer_ids, at, world.partner.status)
+    for one in due:
+        settlements += _settle_customer(world, one, at)
+    events = [_order_event(one, at) for one in settlements]
+    await settling.save(connection, settlements, events)
+    return [
+        Settled("order", one.order.order_id, one.order.status, at, one.customer.customer_id)
+        for one in settlements
+    ]
+
+
+def _settle_customer(world: World, due: Due, at: datetime) -> list[Settlement]:
+    """A customer's due orders in turn, each on the account the last one left."""
+    account = due.account
+    originals = dict(due.originals)
+    done: list[Settlement] = []
+    for order in due.orders:
+        status = verdict(order, account.customer, due.standing)
+        if status is None:
+            continue
+        account = replace(account, reference=originals.get(order.reference_order_id))
+        result = settle(order, account, status, world.catalog, at, subscription_id)
+        done.append(result)
+        if result.original is not None:
+            originals[result.original.order_id] = result.original
+        account = _after(account, result)
+    return done
+
+
+def _after(account: Account, result: Settlement) -> Account:
+    changed = {one.subscription_id: one for one in result.subscriptions}
+    kept = [changed.pop(s.subscription_id, s) for s in account.subscriptions]
+    return replace(account, customer=result.customer, subscriptions=(*kept, *changed.values()))
+
+
+def _order_event(result: Settlement, at: datetime) -> Event:
+    order: Order = result.order
+    kind = "order_failed" if result.failed else "order_completed"
+    return Event(order.partner_id, at, kind, order.customer_id, order.order_id, "", order.status)
+
+
+async def settle_accounts(pool: AnyPool, world: World, at: datetime) -> list[Settled]:
+    """Finish the validation of resellers and customers that is due (accounts.md 5.1)."""
+    async with pool.acquire() as connection, connection.transaction():
+        resellers, customers = await settling.lock_due_accounts(connection, world.partner_id, at)
+        validated = [_validated_reseller(one) for one in resellers]
+        activated = [await _validated_customer(connection, one) for one in customers]
+        await rows.upsert(connection, "reseller", "reseller_id", validated)
+        await rows.upsert(connection, "customer", "customer_id", activated)
+        done = [
+            *(Settled("reseller", one.reseller_id, one.status, at) for one in validated),
+            *(Settled("customer", c.customer_id, c.status, at, c.customer_id) for c in activated),
+        ]
+        events = [
+            Event(world.partner_id, at, f"{one.kind}_validated", one.customer_id, result=one.to)
+            for one in done
+        ]
+        await rows.insert(connection, "event", events)
+        for customer in activated:
+            if customer.status != ACTIVE:
+                await fail_waiting_orders(connection, world, customer, at)
+    return done
+
+
+def _validated_reseller(reseller: Reseller) -> Reseller:
+    status = reseller.injected_status or ACTIVE
+    return replace(
+        reseller, status=status, version=reseller.version + 1, settle_at=None, injected_status=None
+    )
+
+
+async def _validated_customer(connection: AnyConnection, customer: Customer) -> Customer:
+    status = customer.injected_status
+    if status is None:
+        status = DUPLICATE if await settling.has_twin(connection, customer) else ACTIVE
+    return replace(
+        customer, status=status, version=customer.version + 1, settle_at=None, injected_status=None
+    )
+
+
+async def fail_waiting_orders(
+    connection: AnyConnection, world: World, customer: Customer, at: datetime
+) -> None:
+    """Orders that waited for a customer fail with it (1024), whether due or held."""
+    if customer.status == PENDING:
+        return
+    await connection.execute(
+        "UPDATE orders SET run_at = $2 WHERE customer_id = $1 AND status = '1002'",
+        customer.customer_id,
+        at,
+    )
+    await _carry_out(connection, world, [customer.customer_id], at)

@@ -1,0 +1,126 @@
+"""A partner's world as calls see it: contract, business clock, catalogue, settlement."""
+
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+
+from seatledger.clock import RealClock
+from seatledger.domain.catalog import Catalog
+from seatledger.domain.catalog_file import read_catalog
+from seatledger.domain.discount_file import read_discounts
+from seatledger.domain.discounts import FlexDiscounts
+from seatledger.domain.model import Partner
+from seatledger.store import partners
+from seatledger.store.partners import WorldRow
+from seatledger.store.rows import AnyConnection, AnyPool
+
+
+class World(Struct, frozen=True):
+    """One version of a partner's world."""
+
+    row: WorldRow
+    catalog: Catalog
+    discounts: FlexDiscounts
+
+    @property
+    def partner(self) -> Partner:
+        """Contract fields, settings and quirks."""
+        return self.row.doc
+
+    @property
+    def partner_id(self) -> str:
+        """The tenant."""
+        return self.row.partner_id
+
+    def now(self, real: datetime) -> datetime:
+        """The business instant at a real one, in whole seconds (platform.md 10)."""
+        return business_now(self.row, real)
+
+    def settles_at(self, now: datetime) -> datetime | None:
+        """When work accepted at `now` may settle; None while settlement is manual."""
+        if self.row.settlement_mode == "manual":
+            return None
+        if self.row.settlement_mode == "delay":
+            return now + timedelta(seconds=self.row.settlement_delay)
+        return now
+
+    @property
+    def settles_at_once(self) -> bool:
+        """Whether accepted work is settled before the answer goes out (sandbox.md 5.2)."""
+        return self.row.settlement_mode == "immediate"
+
+
+def business_now(row: WorldRow, real: datetime) -> datetime:
+    """The partner's clock: real time, a frozen instant, or one running from an instant."""
+    if row.clock_mode == "system":
+        instant = real
+    elif row.clock_mode == "frozen":
+        instant = row.clock_at
+    else:
+        instant = row.clock_at + (real - row.clock_real) * row.clock_rate
+    return instant.astimezone(UTC).replace(microsecond=0)
+
+
+class Worlds:
+    """The worlds this process knows. A row's version tells whether what is kept still holds."""
+
+    def __init__(self, pool: AnyPool, clock: RealClock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._worlds: dict[str, World] = {}
+        self._catalogs: dict[int, Catalog] = {}
+        self._discounts: dict[int, FlexDiscounts] = {}
+
+    async def get(self, partner_id: str) -> World | None:
+        """The world as this process last saw it, read if it never did. None if unknown.
+
+        For paths that check the version themselves; everything else asks `current`.
+        """
+        return self._worlds.get(partner_id) or await self.refresh(partner_id)
+
+    async def current(self, partner_id: str, connection: AnyConnection) -> World | None:
+        """The world as the database has it now."""
+        kept = self._worlds.get(partner_id)
+        version = await partners.version_of(connection, partner_id)
+        if kept is not None and kept.row.version == version:
+            return kept
+        return await self.refresh(partner_id, connection)
+
+    async def refresh(
+        self, partner_id: str, connection: AnyConnection | None = None
+    ) -> World | None:
+        """Read the world anew."""
+        if connection is None:
+            async with self._pool.acquire() as own:
+                return await self.refresh(partner_id, own)
+        row = await partners.load(connection, partner_id)
+        if row is None:
+            self._worlds.pop(partner_id, None)
+            return None
+        world = World(
+            row,
+            await self._catalog(connection, row.catalog_version),
+            await self._flex_discounts(connection, row.discounts_version),
+        )
+        self._worlds[partner_id] = world
+        return world
+
+    def real_now(self) -> datetime:
+        """The real instant."""
+        return self._clock.now()
+
+    def now(self, world: World) -> datetime:
+        """The business instant of a world."""
+        return world.now(self._clock.now())
+
+    async def _catalog(self, connection: AnyConnection, version: int) -> Catalog:
+        if version not in self._catalogs:
+            text = await partners.data_set(connection, version)
+            self._catalogs[version] = read_catalog(text).catalog
+        return self._catalogs[version]
+
+    async def _flex_discounts(self, connection: AnyConnection, version: int) -> FlexDiscounts:
+        if version not in self._discounts:
+            text = await partners.data_set(connection, version)
+            self._discounts[version] = read_discounts(text)
+        return self._discounts[version]

@@ -1,0 +1,69 @@
+"""The routes of the control API; they exist in sandbox mode alone."""
+
+from typing import Any
+
+from starlette.routing import Route
+
+from seatledger.api.gate import Gate
+from seatledger.engine.context import Engine
+from seatledger.sandbox import edits, faults, fixtures, inspect, time_control, worlds
+from seatledger.sandbox.control import Control, Desk
+from seatledger.settings import Settings
+
+
+class Sandbox:
+    """The control API of one process."""
+
+    def __init__(self, engine: Engine, gate: Gate, settings: Settings, version: str) -> None:
+        self._desk = Desk(engine, gate, settings.admin_token, is_open=settings.sandbox_open)
+        self._version = version
+
+    def routes(self) -> list[Route]:
+        """Every route (sandbox.md 2, 3, 5)."""
+        desk = self._desk
+        customer = "/sandbox/customers/{customer_id}"
+        return [
+            desk.own("/sandbox", get=self._index),
+            desk.instance("/sandbox/partners", get=worlds.list_all, post=worlds.create),
+            desk.instance("/sandbox/partners/{distributor_id}", delete=worlds.delete),
+            desk.own("/sandbox/partner", get=worlds.show, patch=worlds.change),
+            desk.own("/sandbox/catalog", put=worlds.put_catalog),
+            desk.own("/sandbox/flex-discounts", put=worlds.put_discounts),
+            desk.own("/sandbox/reset", post=worlds.reset),
+            desk.own("/sandbox/fixtures", post=fixtures.post),
+            desk.own("/sandbox/resellers/{reseller_id}", patch=edits.reseller),
+            desk.own(customer, patch=edits.customer),
+            desk.own(customer + "/orders/{order_id}", patch=edits.order),
+            desk.own(customer + "/subscriptions/{subscription_id}", patch=edits.subscription),
+            desk.own("/sandbox/clock", get=time_control.show_clock, put=time_control.set_clock),
+            desk.own("/sandbox/clock/advance", post=time_control.advance),
+            desk.own(
+                "/sandbox/settlement",
+                get=time_control.show_settlement,
+                put=time_control.set_settlement,
+            ),
+            desk.own("/sandbox/settle", post=time_control.settle),
+            desk.own("/sandbox/faults", get=faults.show, post=faults.arm, delete=faults.disarm_all),
+            desk.own("/sandbox/faults/{fault_id}", delete=faults.disarm),
+            desk.own("/sandbox/explain/orders/{order_id}", get=inspect.explain_order),
+            desk.own("/sandbox/explain/preview", post=inspect.explain_order_preview),
+            desk.own("/sandbox/invariants", get=inspect.invariants),
+            desk.own("/sandbox/events", get=inspect.events),
+        ]
+
+    async def _index(self, control: Control) -> tuple[int, Any]:
+        """GET /sandbox: what this is and where its calls are."""
+        world = control.own
+        return 200, {
+            "product": "Seatledger",
+            "version": self._version,
+            "mode": "sandbox",
+            "partner": world.partner_id,
+            "clock": await time_control.clock_of(control, world),
+            "settlement": time_control.settlement_of(world),
+            "faults": await faults.count(control),
+            "links": {
+                name: f"/sandbox/{name}"
+                for name in ("partner", "clock", "settlement", "faults", "events", "invariants")
+            },
+        }

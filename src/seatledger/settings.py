@@ -1,0 +1,96 @@
+"""What an operator can set, read from SEATLEDGER_* environment variables."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SEATLEDGER_"
+
+
+class Settings(BaseSettings):
+    """One server's settings; flags of `seatledger serve` win over the environment.
+
+    The processes of one server hand them on through the environment (`to_environment`).
+    Raises pydantic's ValidationError, which never repeats a secret's value.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
+
+    port: int = Field(default=8080, ge=0, le=65535, description="TCP port; 0 takes a free one")
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    data_dir: Path = Field(
+        default=Path(".seatledger"),
+        validate_default=True,
+        description="Folder of our own database server",
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Address, postgresql://...; unset: a server of our own",
+    )
+    mode: Literal["sandbox", "production"] = Field(
+        default="sandbox", description="Life of the server; production has no /sandbox routes"
+    )
+    workers: int = Field(default=1, ge=1, le=256, description="API processes")
+    sandbox_open: bool = Field(default=False, description="Open /sandbox without authentication")
+    admin_token: str | None = Field(
+        default=None, repr=False, description="Token of instance-wide calls; unset: made at start"
+    )
+    signing_key: SecretStr | None = Field(default=None, description="Key that signs access tokens")
+    signing_key_file: FilePath | None = Field(default=None, description="File holding that key")
+    postgres_user: str | None = Field(
+        default=None, description="Account of the embedded server when started as root"
+    )
+    tls_cert: FilePath | None = Field(default=None, description="Certificate file for HTTPS")
+    tls_key: FilePath | None = Field(
+        default=None, description="Private key file of that certificate"
+    )
+    log_format: Literal["json", "console"] = "console"
+    pool_size: int = Field(default=8, ge=1, le=100, description="Connections per process")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        # Worker processes may have another current folder.
+        return value.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        scheme, separator, rest = value.partition("://")
+        if not separator or scheme not in ("postgresql", "postgres"):
+            raise ValueError("must begin with postgresql://")
+        return f"postgresql://{rest}"  # the one spelling that every driver takes
+
+    @model_validator(mode="after")
+    def _belonging_together(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key are given together or not at all")
+        if self.signing_key is not None and self.signing_key_file is not None:
+            raise ValueError("give signing_key or signing_key_file, not both")
+        return self
+
+    def signing_secret(self) -> bytes | None:
+        """The token-signing key from the setting or its file, or None; OSError if unreadable.
+
+        White space around the file's content is not part of the key: editors add a newline.
+        """
+        if self.signing_key_file is not None:
+            return self.signing_key_file.read_bytes().strip()
+        return self.signing_key.get_secret_value().encode() if self.signing_key else None
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables from which another process reads these same settings."""
+        found: dict[str, str] = {}
+        for name, value in self:
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            if value is not None:
+                found[PREFIX + name.upper()] = str(value)
+        return found

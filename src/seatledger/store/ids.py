@@ -1,0 +1,74 @@
+"""Ids in blocks: one trip to a sequence gives a process a thousand numbers."""
+
+import secrets
+
+from seatledger.store.rows import AnyPool
+
+BLOCK = 1_000
+_PLACEHOLDER = 1_234_567_890  # accounts.md 5.7: never given to a real customer
+
+
+class IdBlocks:
+    """Hands out ids of one kind: `prefix`, then a number of at least `digits` digits.
+
+    Ids grow longer rather than repeat when the digits are used up; a restart loses the rest of
+    a block.
+    """
+
+    def __init__(self, pool: AnyPool, sequence: str, prefix: str, digits: int) -> None:
+        self._pool = pool
+        self._sequence = sequence
+        self._prefix = prefix
+        self._digits = digits
+        self._next = self._end = 0
+
+    def has(self, count: int) -> bool:
+        """Whether `take` can be called `count` times."""
+        return self._end - self._next >= count
+
+    async def reserve(self, count: int) -> None:
+        """Make sure `take` can be called `count` times (at most a block) before the next wait."""
+        assert 0 <= count <= BLOCK
+        while not self.has(count):
+            block = await self._pool.fetchval(f"SELECT nextval('{self._sequence}')")
+            if not self.has(count):
+                self._next, self._end = (block - 1) * BLOCK, block * BLOCK
+
+    def take(self) -> str:
+        """The next id; `reserve` must have been called."""
+        assert self._next < self._end, "no id reserved"
+        number = self._next
+        self._next += 1
+        return f"{self._prefix}{number:0{self._digits}d}"
+
+    async def new(self) -> str:
+        """One id."""
+        await self.reserve(1)
+        return self.take()
+
+
+class Ids:
+    """Every kind of generated id (accounts.md 2, orders.md 1.3)."""
+
+    def __init__(self, pool: AnyPool) -> None:
+        self.orders = IdBlocks(pool, "order_id_block", "9200", 6)
+        self.returns = IdBlocks(pool, "return_id_block", "55", 7)
+        self._accounts = IdBlocks(pool, "account_id_block", "1", 9)
+        self.deployments = IdBlocks(pool, "deployment_id_block", "14", 8)
+
+    async def reserve_orders(self, count: int) -> None:
+        """Reserve `count` ids of either kind of order, together."""
+        while not (self.orders.has(count) and self.returns.has(count)):
+            await self.orders.reserve(count)
+            await self.returns.reserve(count)
+
+    async def account(self) -> str:
+        """A reseller or customer id; never a placeholder customer's."""
+        while (account_id := await self._accounts.new()) == str(_PLACEHOLDER):
+            pass
+        return account_id
+
+
+def subscription_id() -> str:
+    """32 characters, not guessable (subscriptions.md 1)."""
+    return secrets.token_hex(15) + "NA"

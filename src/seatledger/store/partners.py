@@ -1,0 +1,281 @@
+"""Partners with their worlds (clock, settlement, data sets), credentials, and configuration."""
+
+from datetime import datetime
+
+from asyncpg import Record
+from msgspec import Struct
+
+from seatledger.domain.model import Partner
+from seatledger.store.rows import AnyConnection, decode, encode
+
+
+class WorldRow(Struct, frozen=True):
+    """A partner with everything that decides how its calls are answered."""
+
+    partner_id: str
+    version: int
+    doc: Partner
+    catalog_version: int
+    discounts_version: int
+    clock_mode: str
+    clock_at: datetime
+    clock_real: datetime
+    clock_rate: float
+    settlement_mode: str
+    settlement_delay: int
+    faults_armed: bool
+
+
+class Credential(Struct, frozen=True):
+    """An API key of a partner. `secret_hashes` may hold two during rotation."""
+
+    client_id: str
+    partner_id: str
+    secret_hashes: tuple[str, ...]
+    scopes: tuple[str, ...]
+    role: str
+    status: str
+    origin: str
+
+
+async def load(connection: AnyConnection, partner_id: str) -> WorldRow | None:
+    """A partner by id."""
+    text = await connection.fetchval(
+        "SELECT to_jsonb(p) FROM partner p WHERE partner_id = $1", partner_id
+    )
+    return None if text is None else decode(text, WorldRow)
+
+
+async def version_of(connection: AnyConnection, partner_id: str) -> int | None:
+    """The version of a partner's row; every change bumps it."""
+    version: int | None = await connection.fetchval(
+        "SELECT version FROM partner WHERE partner_id = $1", partner_id
+    )
+    return version
+
+
+async def all_ids(connection: AnyConnection) -> list[str]:
+    """Every partner id."""
+    records: list[Record] = await connection.fetch(
+        "SELECT partner_id FROM partner ORDER BY partner_id"
+    )
+    return [record["partner_id"] for record in records]
+
+
+async def insert(connection: AnyConnection, row: WorldRow) -> None:
+    """Store a new partner."""
+    await connection.execute(
+        """INSERT INTO partner (partner_id, doc, catalog_version, discounts_version, clock_mode,
+             clock_at, clock_real, clock_rate, settlement_mode, settlement_delay)
+           VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9, $10)""",
+        row.partner_id,
+        encode(row.doc),
+        row.catalog_version,
+        row.discounts_version,
+        row.clock_mode,
+        row.clock_at,
+        row.clock_real,
+        row.clock_rate,
+        row.settlement_mode,
+        row.settlement_delay,
+    )
+
+
+async def replace_doc(connection: AnyConnection, partner: Partner, seen_version: int) -> bool:
+    """Store changed contract fields, settings or quirks; False if the row changed meanwhile."""
+    done = await connection.fetchval(
+        """UPDATE partner SET doc = $2::jsonb, version = version + 1
+           WHERE partner_id = $1 AND version = $3 RETURNING true""",
+        partner.partner_id,
+        encode(partner),
+        seen_version,
+    )
+    return bool(done)
+
+
+async def set_clock(
+    connection: AnyConnection,
+    partner_id: str,
+    *,
+    mode: str,
+    at: datetime,
+    real: datetime,
+    rate: float,
+) -> None:
+    """Set a world's clock: `at` is the business instant that real instant `real` stands for."""
+    await connection.execute(
+        """UPDATE partner SET clock_mode = $2, clock_at = $3, clock_real = $4, clock_rate = $5,
+             version = version + 1 WHERE partner_id = $1""",
+        partner_id,
+        mode,
+        at,
+        real,
+        rate,
+    )
+
+
+async def set_settlement(
+    connection: AnyConnection, partner_id: str, mode: str, delay_seconds: int
+) -> None:
+    """Set how a world's accepted work settles (sandbox.md 5.2)."""
+    await connection.execute(
+        """UPDATE partner SET settlement_mode = $2, settlement_delay = $3,
+             version = version + 1 WHERE partner_id = $1""",
+        partner_id,
+        mode,
+        delay_seconds,
+    )
+
+
+async def set_faults_armed(connection: AnyConnection, partner_id: str, armed: bool) -> None:
+    """Note whether the world has faults, so that calls need not look for them."""
+    await connection.execute(
+        "UPDATE partner SET faults_armed = $2, version = version + 1 WHERE partner_id = $1",
+        partner_id,
+        armed,
+    )
+
+
+async def set_data_set(
+    connection: AnyConnection, kind: str, version: int, partner_id: str | None
+) -> None:
+    """Make a loaded data set the one of a partner, or of all (None)."""
+    column = {"catalog": "catalog_version", "flex_discounts": "discounts_version"}[kind]
+    await connection.execute(
+        f"""UPDATE partner SET {column} = $1, version = version + 1
+            WHERE $2::text IS NULL OR partner_id = $2""",
+        version,
+        partner_id,
+    )
+
+
+_TABLES_OF_A_WORLD = (
+    "event", "fault", "idempotency", "request_id", "redemption", "ledger_entry", "subscription",
+    "orders", "deployment", "contact", "customer", "reseller",
+)  # fmt: skip
+
+
+async def delete(connection: AnyConnection, partner_id: str) -> bool:
+    """Remove a partner and everything of it; False if there is none."""
+    await empty(connection, partner_id)
+    found = await connection.fetchval(
+        "DELETE FROM partner WHERE partner_id = $1 RETURNING true", partner_id
+    )
+    return bool(found)
+
+
+async def empty(connection: AnyConnection, partner_id: str) -> None:
+    """Remove everything of a partner but itself and its credentials."""
+    for table in _TABLES_OF_A_WORLD:
+        await connection.execute(f"DELETE FROM {table} WHERE partner_id = $1", partner_id)
+
+
+async def load_credential(connection: AnyConnection, client_id: str) -> Credential | None:
+    """A credential by API key."""
+    text = await connection.fetchval(
+        "SELECT to_jsonb(c) FROM credential c WHERE client_id = $1", client_id
+    )
+    return None if text is None else decode(text, Credential)
+
+
+async def credentials_of(connection: AnyConnection, partner_id: str) -> list[Credential]:
+    """Every credential of a partner."""
+    records = await connection.fetch(
+        "SELECT to_jsonb(c) FROM credential c WHERE partner_id = $1 ORDER BY client_id", partner_id
+    )
+    return [decode(record[0], Credential) for record in records]
+
+
+async def put_credential(connection: AnyConnection, credential: Credential) -> None:
+    """Store a credential, replacing one of the same API key of the same partner."""
+    await connection.execute(
+        """INSERT INTO credential (client_id, partner_id, secret_hashes, scopes, role, status,
+             origin)
+           VALUES ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7)
+           ON CONFLICT (client_id) DO UPDATE SET secret_hashes = EXCLUDED.secret_hashes,
+             scopes = EXCLUDED.scopes, role = EXCLUDED.role, status = EXCLUDED.status
+           WHERE credential.partner_id = EXCLUDED.partner_id""",
+        credential.client_id,
+        credential.partner_id,
+        encode(credential.secret_hashes),
+        encode(credential.scopes),
+        credential.role,
+        credential.status,
+        credential.origin,
+    )
+
+
+async def has_sandbox_credentials(connection: AnyConnection) -> bool:
+    """Whether demo or sandbox credentials are stored: production refuses them."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT 1 FROM credential WHERE origin = 'sandbox')"
+        )
+    )
+
+
+async def add_data_set(connection: AnyConnection, kind: str, body: str, at: datetime) -> int:
+    """Store a catalogue or discounts file; gives its version."""
+    version: int = await connection.fetchval(
+        "INSERT INTO data_set (kind, body, loaded_at) VALUES ($1, $2, $3) RETURNING version",
+        kind,
+        body,
+        at,
+    )
+    return version
+
+
+async def data_set(connection: AnyConnection, version: int) -> str:
+    """The text of a stored data set."""
+    body: str = await connection.fetchval("SELECT body FROM data_set WHERE version = $1", version)
+    return body
+
+
+async def latest_data_set(connection: AnyConnection, kind: str) -> int | None:
+    """The newest version of a kind that was loaded for everyone, None before the first load."""
+    version: int | None = await connection.fetchval(
+        "SELECT value::int FROM config WHERE key = $1", f"{kind}_version"
+    )
+    return version
+
+
+async def config(connection: AnyConnection, key: str) -> str | None:
+    """A configuration value."""
+    value: str | None = await connection.fetchval("SELECT value FROM config WHERE key = $1", key)
+    return value
+
+
+async def put_config(connection: AnyConnection, key: str, value: str, *, keep: bool = False) -> str:
+    """Store a configuration value; with `keep` a value already there wins. Gives the stored."""
+    change = "config.value" if keep else "EXCLUDED.value"
+    stored: str = await connection.fetchval(
+        f"""INSERT INTO config (key, value) VALUES ($1, $2)
+            ON CONFLICT (key) DO UPDATE SET value = {change} RETURNING value""",
+        key,
+        value,
+    )
+    return stored
+
+
+async def take_call(
+    connection: AnyConnection, client_id: str, per_minute: int, real: datetime
+) -> float:
+    """Take one call from an API key's token bucket; gives the seconds to wait, 0 when allowed.
+
+    The bucket holds a sixth of a minute's calls and is shared by all processes (platform.md 13).
+    """
+    burst = max(1.0, per_minute / 6)
+    tokens: float = await connection.fetchval(
+        """INSERT INTO rate_bucket AS b (client_id, tokens, refilled_at)
+           VALUES ($1, $2::float8 - 1, $4)
+           ON CONFLICT (client_id) DO UPDATE SET
+             tokens = GREATEST(-1, LEAST($2::float8, b.tokens
+               + $3::float8 * EXTRACT(epoch FROM $4 - b.refilled_at)) - 1),
+             refilled_at = $4
+           RETURNING tokens""",
+        client_id,
+        burst,
+        per_minute / 60,
+        real,
+    )
+    return 0.0 if tokens >= 0 else -tokens * 60 / per_minute

@@ -1,0 +1,283 @@
+"""Claiming due work, and writing what settling it changed. The one module that locks rows.
+
+Lock order: customers sorted by id, before anything else of theirs.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from asyncpg import Record
+from msgspec import Struct
+
+from seatledger.domain.fulfilment import Settlement, Standing
+from seatledger.domain.model import Account, Customer, Order, Reseller
+from seatledger.store import rows
+from seatledger.store.rows import AnyConnection, decode, encode
+
+_LOCK = """
+SELECT c.customer_id FROM customer c
+WHERE c.customer_id IN (
+    SELECT o.customer_id FROM orders o
+    WHERE o.partner_id = $1 AND o.status = '1002' AND o.run_at <= $2
+      AND ($3::text[] IS NULL OR o.customer_id = ANY ($3)))
+  AND c.parked_reason IS NULL AND c.status <> '1002'
+ORDER BY c.customer_id LIMIT $4 FOR NO KEY UPDATE
+"""
+
+_LOAD = """
+SELECT jsonb_build_object(
+    'customer', to_jsonb(c),
+    'subscriptions', COALESCE((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.position)
+        FROM subscription s WHERE s.customer_id = c.customer_id), '[]')) AS account,
+  (SELECT jsonb_agg(to_jsonb(o) ORDER BY o.created_at, o.order_id) FROM orders o
+    WHERE o.customer_id = c.customer_id AND o.status = '1002' AND o.run_at <= $2) AS orders,
+  (SELECT COALESCE(jsonb_agg(to_jsonb(r)), '[]') FROM orders r WHERE r.order_id IN (
+    SELECT o.reference_order_id FROM orders o
+    WHERE o.customer_id = c.customer_id AND o.status = '1002' AND o.run_at <= $2)) AS originals,
+  (SELECT r.status FROM reseller r WHERE r.reseller_id = c.reseller_id) AS reseller_status
+FROM customer c WHERE c.customer_id = ANY ($1) ORDER BY c.customer_id
+"""
+
+_SAVE_ORDERS = """
+UPDATE orders o SET status = n.status, lines = n.lines, completed_at = n.completed_at,
+  run_at = n.run_at, forced = n.forced
+FROM jsonb_populate_recordset(NULL::orders, $1::jsonb) n WHERE o.order_id = n.order_id
+"""
+
+
+class Due(Struct, frozen=True):
+    """The due orders of one locked customer, oldest first, with the orders they give back from."""
+
+    account: Account
+    orders: tuple[Order, ...]
+    originals: dict[str, Order]
+    standing: Standing
+
+
+class Event(Struct, frozen=True):
+    """A domain event of a partner, stamped with the business instant."""
+
+    partner_id: str
+    at: datetime
+    kind: str
+    customer_id: str = ""
+    order_id: str = ""
+    subscription_id: str = ""
+    result: str = ""
+
+
+async def lock_due(
+    connection: AnyConnection,
+    partner_id: str,
+    now: datetime,
+    *,
+    customer_ids: Sequence[str] | None,
+    limit: int,
+    wait: bool,
+) -> list[str]:
+    """Lock customers that have orders due at the business instant `now`.
+
+    With `wait` locks are waited for, otherwise customers another worker holds are passed over.
+    Pending customers keep their orders waiting (orders.md 1.6), parked ones are left alone.
+    """
+    sql = _LOCK if wait else _LOCK + " SKIP LOCKED"
+    records: list[Record] = await connection.fetch(
+        sql, partner_id, now, list(customer_ids) if customer_ids is not None else None, limit
+    )
+    return [record["customer_id"] for record in records]
+
+
+async def load_due(
+    connection: AnyConnection, customer_ids: Sequence[str], now: datetime, partner_status: str
+) -> list[Due]:
+    """Read the due work of locked customers: a statement of its own, so that it sees what the
+    locks waited for."""
+    records = await connection.fetch(_LOAD, list(customer_ids), now)
+    found = []
+    for record in records:
+        if record["orders"] is None:
+            continue
+        originals = rows.decode_list(record["originals"], Order)
+        found.append(
+            Due(
+                decode(record["account"], Account),
+                tuple(rows.decode_list(record["orders"], Order)),
+                {one.order_id: one for one in originals},
+                Standing(partner_status, record["reseller_status"]),
+            )
+        )
+    return found
+
+
+async def save(
+    connection: AnyConnection, settlements: Sequence[Settlement], events: Sequence[Event]
+) -> None:
+    """Write settled orders with their effects; the caller holds the locks and the transaction."""
+    customers = {one.customer.customer_id: one.customer for one in settlements}
+    seats = {s.subscription_id: s for one in settlements for s in one.subscriptions}
+    changed = {one.order.order_id: one.order for one in settlements}
+    changed |= {one.original.order_id: one.original for one in settlements if one.original}
+    await connection.execute(_SAVE_ORDERS, encode(list(changed.values())))
+    await rows.upsert(connection, "subscription", "subscription_id", list(seats.values()))
+    await rows.insert(connection, "ledger_entry", [e for one in settlements for e in one.entries])
+    await rows.upsert(connection, "customer", "customer_id", list(customers.values()))
+    await rows.insert(connection, "event", list(events))
+    await _settle_redemptions(connection, settlements)
+
+
+async def _settle_redemptions(connection: AnyConnection, settlements: Sequence[Settlement]) -> None:
+    """A failed order gives its redemptions up; a returned line no longer counts as a use."""
+    failed = [one.order.order_id for one in settlements if one.failed]
+    if failed:
+        await connection.execute("DELETE FROM redemption WHERE order_id = ANY ($1)", failed)
+    given_back = [
+        (one.original.order_id, line.number)
+        for one in settlements
+        if one.original is not None
+        for line in one.order.lines
+    ]
+    if given_back:
+        await connection.execute(
+            """UPDATE redemption r SET returned = true
+               FROM unnest($1::text[], $2::int[]) g (order_id, line_number)
+               WHERE r.order_id = g.order_id AND r.line_number = g.line_number""",
+            [order_id for order_id, _ in given_back],
+            [number for _, number in given_back],
+        )
+
+
+async def count_attempt(
+    connection: AnyConnection, customer_id: str, reason: str, *, limit: int
+) -> bool:
+    """Note a failed settlement of a customer; True when that parked it with the reason."""
+    attempts = await connection.fetchval(
+        """WITH tried AS (
+             UPDATE orders SET attempts = attempts + 1
+             WHERE customer_id = $1 AND status = '1002' RETURNING attempts)
+           SELECT max(attempts) FROM tried""",
+        customer_id,
+    )
+    if attempts is None or attempts < limit:
+        return False
+    await connection.execute(
+        "UPDATE customer SET parked_reason = $2, version = version + 1 WHERE customer_id = $1",
+        customer_id,
+        reason,
+    )
+    return True
+
+
+async def count_due(connection: AnyConnection, partner_id: str, now: datetime) -> int:
+    """How many orders of a partner could settle at `now` and have not."""
+    count: int = await connection.fetchval(
+        """SELECT count(*) FROM orders o JOIN customer c USING (customer_id)
+           WHERE o.partner_id = $1 AND o.status = '1002' AND o.run_at <= $2
+             AND c.status <> '1002' AND c.parked_reason IS NULL""",
+        partner_id,
+        now,
+    )
+    return count
+
+
+async def next_due(connection: AnyConnection, partner_id: str) -> datetime | None:
+    """The earliest business instant at which an order or account of a partner settles."""
+    instant: datetime | None = await connection.fetchval(
+        """SELECT min(at) FROM (
+             SELECT min(o.run_at) AS at FROM orders o JOIN customer c USING (customer_id)
+               WHERE o.partner_id = $1 AND o.status = '1002' AND c.status <> '1002'
+                 AND c.parked_reason IS NULL
+             UNION ALL SELECT min(settle_at) FROM customer
+               WHERE partner_id = $1 AND status = '1002'
+             UNION ALL SELECT min(settle_at) FROM reseller
+               WHERE partner_id = $1 AND status = '1002') d""",
+        partner_id,
+    )
+    return instant
+
+
+async def release_held(connection: AnyConnection, partner_id: str, at: datetime) -> None:
+    """Make everything a manual settlement held due at `at`."""
+    for table, column in (
+        ("orders", "run_at"),
+        ("customer", "settle_at"),
+        ("reseller", "settle_at"),
+    ):
+        await connection.execute(
+            f"""UPDATE {table} SET {column} = $2
+                WHERE partner_id = $1 AND status = '1002' AND {column} IS NULL""",
+            partner_id,
+            at,
+        )
+
+
+async def lock_due_accounts(
+    connection: AnyConnection, partner_id: str, now: datetime
+) -> tuple[list[Reseller], list[Customer]]:
+    """Lock resellers and customers whose validation is due at `now`."""
+    resellers = await rows.fetch_all(
+        connection,
+        Reseller,
+        """SELECT to_jsonb(r) FROM reseller r
+           WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2
+           ORDER BY reseller_id FOR NO KEY UPDATE""",
+        partner_id,
+        now,
+    )
+    customers = await rows.fetch_all(
+        connection,
+        Customer,
+        """SELECT to_jsonb(c) FROM customer c
+           WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2
+           ORDER BY customer_id FOR NO KEY UPDATE""",
+        partner_id,
+        now,
+    )
+    return resellers, customers
+
+
+async def has_twin(connection: AnyConnection, customer: Customer) -> bool:
+    """Whether an account of another reseller of the partner has its name and first contact."""
+    return bool(
+        await connection.fetchval(
+            """SELECT EXISTS (SELECT 1 FROM customer c WHERE c.partner_id = $1
+                 AND lower(c.profile ->> 'companyName') = lower($2)
+                 AND lower(c.profile #>> '{contacts,0,email}') = lower($3)
+                 AND c.reseller_id <> $4 AND c.status = '1000')""",
+            customer.partner_id,
+            customer.profile["companyName"],
+            customer.profile["contacts"][0]["email"],
+            customer.reseller_id,
+        )
+    )
+
+
+async def release_of(
+    connection: AnyConnection,
+    partner_id: str,
+    at: datetime,
+    customer_id: str | None,
+    order_id: str | None,
+) -> None:
+    """Make the held work of one customer, or one order, due at `at`."""
+    await connection.execute(
+        """UPDATE orders SET run_at = $2 WHERE partner_id = $1 AND status = '1002'
+             AND ($3::text IS NULL OR customer_id = $3) AND ($4::text IS NULL OR order_id = $4)""",
+        partner_id,
+        at,
+        customer_id,
+        order_id,
+    )
+
+
+async def customers_of(
+    connection: AnyConnection, partner_id: str, customer_id: str | None, order_id: str | None
+) -> list[str]:
+    """The customers one order or customer id of a partner means: one or none."""
+    records = await connection.fetch(
+        """SELECT DISTINCT customer_id FROM orders WHERE partner_id = $1
+             AND ($2::text IS NULL OR customer_id = $2) AND ($3::text IS NULL OR order_id = $3)""",
+        partner_id,
+        customer_id,
+        order_id,
+    )
+    return [record["customer_id"] for record in records]

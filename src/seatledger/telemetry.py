@@ -1,0 +1,73 @@
+"""Log lines: one structured line per event on standard error, in UTC, without secrets."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from seatledger.settings import Settings
+
+_SECRET_WORDS = ("secret", "token", "authorization")
+_SHOWN = 4  # characters at either end (platform.md 2.4)
+_SHORTEST_SHOWN = 4 * _SHOWN  # of a shorter value too little would stay hidden
+_QUIET = {"alembic": logging.WARNING, "uvicorn": logging.WARNING}
+
+
+def configure(settings: Settings) -> None:
+    """Send the service's own events and the libraries' to standard error in one format."""
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        mask_secrets,
+    ]
+    # Tracebacks stay plain text: the richer forms print local variables, and so secrets.
+    last: list[Processor] = [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
+    if settings.log_format == "json":
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[*common, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=common,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    # Handlers already there stay: a test run's, or ours when command and service are one process.
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """A logger whose lines carry `component=name`; takes an event name and keyword values."""
+    logger: FilteringBoundLogger = structlog.get_logger(component=name)
+    return logger
+
+
+def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Cut every value whose key speaks of a secret to its first and last 4 characters."""
+    return {key: _masked(key, value) for key, value in event.items()}
+
+
+def _masked(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {inner: _masked(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(key, item) for item in value]
+    if value is None or not any(word in key.lower() for word in _SECRET_WORDS):
+        return value
+    if isinstance(value, str) and len(value) >= _SHORTEST_SHOWN:
+        return f"{value[:_SHOWN]}...{value[-_SHOWN:]}"
+    return "***"
