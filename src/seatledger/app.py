@@ -87,7 +87,7 @@ async def prepare(settings: Settings, database_url: str) -> Welcome:
                 _refuse_unsafe(settings, await partners.has_sandbox_credentials(connection))
                 await partner_rules.ensure_samples(connection, now)
                 return Welcome(PRODUCT, version(), settings.mode, None, settings.admin_token)
-            await connection.execute("SELECT pg_advisory_xact_lock(5401338)")
+            await partners.lock_setup(connection)
             await partners.put_config(connection, _SIGNING_KEY, secrets.token_hex(32), keep=True)
             await partner_rules.ensure_samples(connection, now)
             if await partners.load(connection, DEMO_PARTNER) is None:
@@ -156,7 +156,7 @@ class Application:
         assert self._settings.database_url is not None
         pool = await connect(self._settings.database_url, self._settings.pool_size)
         async with pool:
-            engine = Engine(pool, self._clock)
+            engine = Engine(pool, self._clock, sandbox=self._settings.mode == "sandbox")
             key = self._settings.signing_secret()
             if key is None:
                 async with pool.acquire() as connection:

@@ -10,7 +10,7 @@ from seatledger.api import answers
 from seatledger.api.context import Headers
 from seatledger.api.gate import Gate
 from seatledger.engine.context import Engine
-from seatledger.store.migrate import current_revision
+from seatledger.store.migrate import current_revision, stored_revision
 
 _DATABASE_SECONDS = 1.0
 
@@ -58,9 +58,7 @@ class Health:
     async def _can_serve(self) -> bool:
         try:
             async with asyncio.timeout(_DATABASE_SECONDS):
-                revision = await self._engine.pool.fetchval(
-                    "SELECT version_num FROM alembic_version"
-                )
+                revision = await stored_revision(self._engine.pool)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
         return bool(revision == current_revision())

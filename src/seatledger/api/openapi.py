@@ -1,16 +1,21 @@
 """The OpenAPI 3.1 document, derived from the table of operations and the error catalogue."""
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from http import HTTPStatus
 from typing import Any, Final
 
+from seatledger.api.openapi_answers import (
+    common_refusals,
+    common_rows,
+    named_examples,
+    refusals_of,
+    rows_of,
+)
+from seatledger.api.openapi_parameters import HEADERS, PARAMETERS, header_refs, parameter_refs
+from seatledger.api.openapi_schemas import body_schema, body_types, components, ref
 from seatledger.api.operations import Operation
-from seatledger.api.parameters import HEADERS, PARAMETERS, header_refs, parameter_refs
-from seatledger.api.reference import CatalogueRow, catalogue, refusals, resource_of
-from seatledger.api.schemas import body_schema, body_types, components, ref
+from seatledger.api.reference import CatalogueRow, refusals, resource_of
 from seatledger.api.table import OPERATIONS
 from seatledger.api.tokens import TokenOut
-from seatledger.contract.resources import ErrorOut
 
 _ABOUT: Final = (
     "An independent, open implementation of an API whose documentation is public: the order "
@@ -49,34 +54,25 @@ _TOKEN_ERROR: Final = {
     "required": ["error", "error_description"],
     "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
 }
-_HEADERS_OF: Final = {
-    "401": ("WWW-Authenticate",),
-    "429": ("Retry-After",),
-    "503": ("Retry-After",),
-}
-_TOKEN_CODES: Final = frozenset(
-    {
-        "invalid_request",
-        "unsupported_grant_type",
-        "invalid_client",
-        "invalid_scope",
-        "access_denied",
-        "too_many_requests",
-    }
+_TOKEN_CODES: Final = (
+    *("invalid_request", "unsupported_grant_type", "invalid_client", "invalid_scope"),
+    *("access_denied", "too_many_requests"),
 )
-_SIZE_CODES: Final = frozenset({"413", "414", "431", "503"})
-_PING_CODES: Final = frozenset({"414", "431", "4115", "4116", "503"})
+_TOKEN_SIZE_CODES: Final = ("413", "414", "431", "503")
+_PING_CODES: Final = ("414", "431", "4115", "4116", "503")
 
 
 def document() -> dict[str, Any]:
-    """The whole document; the same for the same code (platform.md 1, DESIGN of the table)."""
+    """The whole document, ready to be encoded; the same code always gives the same."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    paths["/ims/token/v3"] = {"post": _token("seconds", "token")}
-    paths["/ims/token/v2"] = {"post": {**_token("milliseconds", "token_v2"), "deprecated": True}}
-    paths["/ping"] = {"get": _ping("ping")}
-    paths["/partnerservice/ping"] = {"get": _ping("partnerservice_ping")}
+    paths["/ims/token/v3"] = {"post": _token("seconds", "post_token")}
+    paths["/ims/token/v2"] = {
+        "post": {**_token("milliseconds", "post_token_v2"), "deprecated": True}
+    }
+    paths["/ping"] = {"get": _ping("get_ping")}
+    paths["/partnerservice/ping"] = {"get": _ping("get_partnerservice_ping")}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -92,9 +88,18 @@ def document() -> dict[str, Any]:
             "securitySchemes": _SECURITY_SCHEMES,
             "parameters": PARAMETERS,
             "headers": HEADERS,
+            "responses": common_refusals(),
+            "examples": named_examples(_refusal_rows()),
             "schemas": components(OPERATIONS),
         },
     }
+
+
+def _refusal_rows() -> list[CatalogueRow]:
+    return [
+        *(row for operation in OPERATIONS for row in refusals(operation)),
+        *(row for rows in common_rows().values() for row in rows),
+    ]
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -114,71 +119,16 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
     described["responses"] = {
         str(operation.success): {
-            "description": "Success.",
+            "description": HTTPStatus(operation.success).phrase,
             "headers": header_refs("X-Request-Id", "X-Correlation-Id", *stored),
             "content": {"application/json": {"schema": ref(operation.answer)}},
         },
-        **_refusals(refusals(operation), stored),
+        **refusals_of(refusals(operation), stored),
     }
     return described
 
 
-def _refusals(rows: Iterable[CatalogueRow], headers: Sequence[str] = ()) -> dict[str, Any]:
-    """One answer per HTTP status: the envelope, the codes it may hold, an example of each."""
-    by_status = groupby(sorted(rows, key=_status), key=_status)
-    return {status: _refusal(status, list(group), headers) for status, group in by_status}
-
-
-def _status(row: CatalogueRow) -> str:
-    return str(row.http_status)
-
-
-def _refusal(status: str, rows: list[CatalogueRow], headers: Sequence[str]) -> dict[str, Any]:
-    codes = sorted({row.code for row in rows})
-    retry = ("Retry-After",) if "4122" in codes else _HEADERS_OF.get(status, ())
-    stored = headers if status in ("400", "404") else ()
-    return {
-        "description": "; ".join(f"{row.code} {row.message}" for row in rows),
-        "headers": header_refs("X-Request-Id", *retry, *stored),
-        "content": {
-            "application/json": {
-                "schema": {"allOf": [ref(ErrorOut), {"properties": {"code": {"enum": codes}}}]},
-                "examples": _examples((row, row.envelope()) for row in rows),
-            }
-        },
-    }
-
-
-def _examples(bodies: Iterable[tuple[CatalogueRow, dict[str, Any]]]) -> dict[str, Any]:
-    """Examples under their codes; a code with several messages gets a number from its second."""
-    examples: dict[str, Any] = {}
-    for row, body in bodies:
-        same = sum(name.partition("-")[0] == row.code for name in examples)
-        name = f"{row.code}-{same + 1}" if same else row.code
-        examples[name] = {"summary": row.message, "value": body}
-    return examples
-
-
-def _rows_of(codes: frozenset[str]) -> list[CatalogueRow]:
-    return [row for row in catalogue() if row.code in codes]
-
-
 def _token(unit: str, operation_id: str) -> dict[str, Any]:
-    refused: dict[str, Any] = {}
-    for status, group in groupby(sorted(_rows_of(_TOKEN_CODES), key=_status), key=_status):
-        rows = list(group)
-        refused[status] = {
-            "description": "; ".join(row.message for row in rows),
-            "headers": header_refs(*_HEADERS_OF.get(status, ())),
-            "content": {
-                "application/json": {
-                    "schema": _TOKEN_ERROR,
-                    "examples": _examples(
-                        (row, {"error": row.code, "error_description": row.message}) for row in rows
-                    ),
-                }
-            },
-        }
     return {
         "operationId": operation_id,
         "summary": f"Get an access token; `expires_in` counts {unit}",
@@ -190,13 +140,29 @@ def _token(unit: str, operation_id: str) -> dict[str, Any]:
         },
         "responses": {
             "200": {
-                "description": "A token.",
+                "description": HTTPStatus.OK.phrase,
                 "content": {"application/json": {"schema": ref(TokenOut)}},
             },
-            **refused,
-            **_refusals(_rows_of(_SIZE_CODES)),
+            **{
+                status: {
+                    "description": HTTPStatus(int(status)).phrase,
+                    "content": {"application/json": {"schema": _TOKEN_ERROR, "examples": examples}},
+                }
+                for status, examples in _token_examples().items()
+            },
+            **refusals_of(rows_of(_TOKEN_SIZE_CODES)),
         },
     }
+
+
+def _token_examples() -> dict[str, dict[str, Any]]:
+    """The refusals of the token endpoint, which have an envelope of their own, by status."""
+    examples: dict[str, dict[str, Any]] = {}
+    for row in rows_of(_TOKEN_CODES):
+        same = examples.setdefault(str(row.http_status), {})
+        name = row.code if row.code not in same else f"{row.code}-2"
+        same[name] = {"value": {"error": row.code, "error_description": row.message}}
+    return examples
 
 
 def _ping(operation_id: str) -> dict[str, Any]:
@@ -207,9 +173,9 @@ def _ping(operation_id: str) -> dict[str, Any]:
         "security": [{"ApiKey": []}, {"ApiKey": [], "Bearer": []}],
         "responses": {
             "200": {
-                "description": "It does.",
+                "description": HTTPStatus.OK.phrase,
                 "content": {"text/plain": {"schema": {"type": "string", "enum": ["pong"]}}},
             },
-            **_refusals(_rows_of(_PING_CODES)),
+            **refusals_of(rows_of(_PING_CODES)),
         },
     }

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from seatledger.api import answers
 from seatledger.api.context import Context, Handler
 from seatledger.api.gate import is_printable, read_body
-from seatledger.api.interception import Interceptor
+from seatledger.api.interception import FAULT_HEADER, Aborted, Interceptor
 from seatledger.engine.calls import Answer, InjectedFailure, Unavailable
 
 Access = Literal["read", "write", "preview"]
@@ -96,13 +96,17 @@ class _Endpoint:
         if refused is not None:
             return refused
         try:
-            if self._interceptor is not None and context.world.row.faults_armed:
+            if self._interceptor is not None and (
+                context.world.row.faults_armed or context.headers.one(FAULT_HEADER) is not None
+            ):
                 return await self._interceptor.intercept(request, context, operation.handler)
             return await operation.handler(context)
         except Unavailable as error:
             return answers.refusal("503", retry_after_seconds=error.retry_after_seconds)
         except InjectedFailure:
             return answers.refusal("1124")
+        except Aborted:
+            raise
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
             log.warning("database unreachable", error=str(error))
             return answers.refusal("503", retry_after_seconds=5)

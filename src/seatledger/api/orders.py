@@ -29,7 +29,7 @@ from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.amend import amend_order
 from seatledger.engine.calls import Answer
-from seatledger.engine.orders import OrderCall
+from seatledger.engine.orders import OrderCall, Reading
 from seatledger.store import accounts, history
 from seatledger.store.history import HistoryFilter
 
@@ -41,25 +41,23 @@ _MAX_LIMIT = 100
 async def post_order(context: Context) -> Answer:
     """POST /v3/customers/{customer-id}/orders."""
     customer_id = context.params["customer-id"]
-    order_type, request = read_order(
-        context.body,
-        context.query(),
-        customer_id,
-        context.world.partner,
-        (context.headers.one(b"x-recommendation-tracker-id") or "")[:255],
-    )
+    tracker_id = (context.headers.one(b"x-recommendation-tracker-id") or "")[:255]
+    query = context.query_string
+
+    def read(partner: Partner) -> Reading:
+        return read_order(context.body, Query(query), customer_id, partner, tracker_id)
+
     credential = context.credential
-    previews = order_type is not None and order_type.startswith("PREVIEW")
-    if credential is not None and credential.role == "read" and not previews:
-        return answers.refusal("4121")
-    return await context.engine.orders.place(
-        OrderCall(context.call(), customer_id, order_type, request)
-    )
+    if credential is not None and credential.role == "read":
+        order_type, _ = read(context.world.partner)
+        if order_type is None or not order_type.startswith("PREVIEW"):
+            return answers.refusal("4121")
+    return await context.engine.orders.place(OrderCall(context.call(), customer_id, read))
 
 
 def read_order(
     body: bytes, query: Query, customer_id: str, partner: Partner, tracker_id: str = ""
-) -> tuple[str | None, OrderRequest | Refused]:
+) -> Reading:
     """The order a body asks for, or the refusal of its form (orders.md 2.2 checks 2a-7).
 
     Gives the order type beside it, as far as that was understood.

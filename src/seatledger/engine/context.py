@@ -11,10 +11,10 @@ from seatledger.store.rows import AnyPool
 class Engine:
     """Pool, clock, worlds, ids, and the two ways of writing."""
 
-    def __init__(self, pool: AnyPool, clock: RealClock) -> None:
+    def __init__(self, pool: AnyPool, clock: RealClock, *, sandbox: bool) -> None:
         self.pool = pool
         self.clock = clock
-        self.worlds = Worlds(pool, clock)
+        self.worlds = Worlds(pool, clock, always_current=sandbox)
         self.ids = Ids(pool)
         self.orders = Orders(pool, self.worlds, self.ids)
         self.writes = Writes(pool, self.worlds)

@@ -61,6 +61,7 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
         profile=profile,
         created_at=scene.now,
         settle_at=scene.world.settles_at(scene.now),
+        injected_status=scene.injected_status,
         coterm_date=coterm,
         extended_term=coterm is not None,
         global_sales=bool(body.raw.get("globalSalesEnabled")),

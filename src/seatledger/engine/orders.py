@@ -1,13 +1,13 @@
 """Placing orders: read, decide, write, settle; many at a time (orders.md 1, platform.md 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
-from seatledger.domain.model import Account, Customer, Order, Redemption
+from seatledger.domain.model import Account, Customer, Order, Partner, Redemption
 from seatledger.domain.orders import new, returns
 from seatledger.domain.orders.flex import SUCCESS
 from seatledger.domain.orders.new import Accepted
@@ -41,23 +41,28 @@ PLACEHOLDERS = {
 }
 
 
+Reading = tuple[str | None, OrderRequest | Refused]
+
+
 class OrderCall(Struct, frozen=True):
     """A POST to a customer's orders.
 
-    `request` is the typed order, or the refusal its form has earned; `order_type` is what was
-    asked for when that much could be understood.
+    `read` gives the order type, as far as it could be understood, and the typed order or the
+    refusal its form has earned. It is given the partner because settings decide what a form may
+    hold.
     """
 
     call: Call
     customer_id: str
-    order_type: str | None
-    request: OrderRequest | Refused
+    read: Callable[[Partner], Reading]
 
 
 class _Job(Struct):
     """An order call on its way through a batch."""
 
     order_call: OrderCall
+    order_type: str | None
+    request: OrderRequest | Refused
     world: World
     asked: Asked
     now: datetime
@@ -122,7 +127,8 @@ class Orders:
         return _answers(judged, won)
 
     async def _job(self, order_call: OrderCall) -> _Job:
-        world = await self._worlds.get(order_call.call.partner_id)
+        partner_id = order_call.call.partner_id
+        world = self._worlds.kept(partner_id) or await self._worlds.refresh(partner_id)
         if world is None:
             raise Unavailable(1)
         return _job_in(order_call, world, self._worlds.now(world))
@@ -168,11 +174,13 @@ class Orders:
 
 def _job_in(order_call: OrderCall, world: World, now: datetime) -> _Job:
     call = order_call.call
-    request = order_call.request
+    order_type, request = order_call.read(world.partner)
     lines = request.lines if isinstance(request, OrderRequest) else ()
     products = [world.catalog.product_of(line.offer_id) for line in lines]
     return _Job(
         order_call,
+        order_type,
+        request,
         world,
         Asked(
             partner_id=call.partner_id,
@@ -239,7 +247,7 @@ def _judge(job: _Job, known: Known, account: Account | None, ids: Ids) -> _Judge
     decision = _decide(job, account)
     if isinstance(decision, Refused):
         return _refusal(job, decision)
-    request = job.order_call.request
+    request = job.request
     assert isinstance(request, OrderRequest)
     if request.order_type == "PREVIEW":
         body = render.encode(render.preview(request, decision, account.customer.customer_id))
@@ -257,9 +265,9 @@ def _judge(job: _Job, known: Known, account: Account | None, ids: Ids) -> _Judge
 
 
 def _decide(job: _Job, account: Account) -> Accepted | Refused:
-    request = job.order_call.request
+    request = job.request
     world = job.world
-    may_be_preview = job.order_call.order_type in ("PREVIEW", None)
+    may_be_preview = job.order_type in ("PREVIEW", None)
     if account.customer.customer_id in PLACEHOLDERS and not may_be_preview:
         return Refused("1116")
     if isinstance(request, Refused):

@@ -39,6 +39,7 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
         profile=profile,
         created_at=scene.now,
         settle_at=scene.world.settles_at(scene.now),
+        injected_status=scene.injected_status,
     )
 
     async def write(connection: AnyConnection) -> None:

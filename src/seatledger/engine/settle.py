@@ -195,9 +195,5 @@ async def fail_waiting_orders(
     """Orders that waited for a customer fail with it (1024), whether due or held."""
     if customer.status == PENDING:
         return
-    await connection.execute(
-        "UPDATE orders SET run_at = $2 WHERE customer_id = $1 AND status = '1002'",
-        customer.customer_id,
-        at,
-    )
+    await settling.release_of(connection, world.partner_id, at, customer.customer_id, None)
     await _carry_out(connection, world, [customer.customer_id], at)

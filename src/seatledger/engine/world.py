@@ -14,6 +14,8 @@ from seatledger.store import partners
 from seatledger.store.partners import WorldRow
 from seatledger.store.rows import AnyConnection, AnyPool
 
+KEPT_SECONDS = 5.0  # how long a production process may act on a contract changed elsewhere
+
 
 class World(Struct, frozen=True):
     """One version of a partner's world."""
@@ -64,25 +66,41 @@ def business_now(row: WorldRow, real: datetime) -> datetime:
 class Worlds:
     """The worlds this process knows. A row's version tells whether what is kept still holds."""
 
-    def __init__(self, pool: AnyPool, clock: RealClock) -> None:
+    def __init__(self, pool: AnyPool, clock: RealClock, *, always_current: bool) -> None:
         self._pool = pool
         self._clock = clock
+        self._always_current = always_current
         self._worlds: dict[str, World] = {}
+        self._seen: dict[str, float] = {}
         self._catalogs: dict[int, Catalog] = {}
         self._discounts: dict[int, FlexDiscounts] = {}
 
     async def get(self, partner_id: str) -> World | None:
-        """The world as this process last saw it, read if it never did. None if unknown.
+        """The world as this process knows it; None if unknown.
 
-        For paths that check the version themselves; everything else asks `current`.
+        In a sandbox that is the world as it is now, because its caller may just have changed it
+        through another process. In production what is kept may be a few seconds old: contracts
+        change rarely, and every write looks at the version itself.
         """
-        return self._worlds.get(partner_id) or await self.refresh(partner_id)
+        kept = self._worlds.get(partner_id)
+        if kept is not None and not self._always_current and self._is_fresh(partner_id):
+            return kept
+        async with self._pool.acquire() as connection:
+            return await self.current(partner_id, connection)
+
+    def _is_fresh(self, partner_id: str) -> bool:
+        return self._clock.monotonic() - self._seen[partner_id] < KEPT_SECONDS
+
+    def kept(self, partner_id: str) -> World | None:
+        """The world as this process last saw it, for a path that checks the version itself."""
+        return self._worlds.get(partner_id)
 
     async def current(self, partner_id: str, connection: AnyConnection) -> World | None:
         """The world as the database has it now."""
         kept = self._worlds.get(partner_id)
         version = await partners.version_of(connection, partner_id)
         if kept is not None and kept.row.version == version:
+            self._seen[partner_id] = self._clock.monotonic()
             return kept
         return await self.refresh(partner_id, connection)
 
@@ -103,6 +121,7 @@ class Worlds:
             await self._flex_discounts(connection, row.discounts_version),
         )
         self._worlds[partner_id] = world
+        self._seen[partner_id] = self._clock.monotonic()
         return world
 
     def real_now(self) -> datetime:

@@ -43,11 +43,15 @@ class Done(Struct, frozen=True):
 
 
 class Scene(Struct, frozen=True):
-    """What a decision is made with: a connection to read from, the world, the instant."""
+    """What a decision is made with: a connection to read from, the world, the instant.
+
+    `injected_status` is what a sandbox fault makes a new account settle to.
+    """
 
     connection: AnyConnection
     world: World
     now: datetime
+    injected_status: str | None = None
 
 
 Decide = Callable[[Scene], Awaitable[Done | Refused]]
@@ -96,7 +100,7 @@ class Writes:
                 return replay(memory.stored, call.fingerprint(), strict=strict)
             if memory.request_seen:
                 return refused(Refused("4120"))
-            decision = await decide(Scene(connection, world, now))
+            decision = await decide(Scene(connection, world, now, call.injected_status))
             answer = _answer(decision)
             code = decision.code if isinstance(decision, Refused) else ""
             if is_stored(answer.http_status, code):

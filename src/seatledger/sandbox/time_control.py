@@ -15,7 +15,6 @@ from seatledger.sandbox.control import Conflict, Control, Refusal
 from seatledger.store import partners, settling
 
 MOST_LISTED_EVENTS = 200
-_ADVANCE_LOCK = 7_205_000
 
 
 class ClockIn(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -180,8 +179,7 @@ async def _advance(
     pool = control.engine.pool
     done: list[Settled] = []
     async with pool.acquire() as guard:
-        key = (_ADVANCE_LOCK, world.partner_id)
-        if not await guard.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", *key):
+        if not await settling.try_lock_clock(guard, world.partner_id):
             raise Conflict("this world's clock is being advanced already")
         try:
             instant = now
@@ -198,7 +196,7 @@ async def _advance(
                     break
             await _set(control, world, target)
         finally:
-            await guard.execute("SELECT pg_advisory_unlock($1, hashtext($2))", *key)
+            await settling.unlock_clock(guard, world.partner_id)
     return done
 
 

@@ -11,6 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from seatledger.store.rows import AnyPool
+
 # Processes that start together migrate one after the other.
 _LOCK_KEY = 5_401_337
 
@@ -26,6 +28,12 @@ def current_revision() -> str:
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return head
+
+
+async def stored_revision(pool: AnyPool) -> str | None:
+    """The revision a database has."""
+    revision: str | None = await pool.fetchval("SELECT version_num FROM alembic_version")
+    return revision
 
 
 def _config() -> Config:

@@ -149,6 +149,7 @@ async def set_data_set(
     )
 
 
+_SETUP_LOCK = 5_401_338
 _TABLES_OF_A_WORLD = (
     "event", "fault", "idempotency", "request_id", "redemption", "ledger_entry", "subscription",
     "orders", "deployment", "contact", "customer", "reseller",
@@ -237,6 +238,11 @@ async def latest_data_set(connection: AnyConnection, kind: str) -> int | None:
         "SELECT value::int FROM config WHERE key = $1", f"{kind}_version"
     )
     return version
+
+
+async def lock_setup(connection: AnyConnection) -> None:
+    """Let one process at a time set a database up; held to the end of the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _SETUP_LOCK)
 
 
 async def config(connection: AnyConnection, key: str) -> str | None:

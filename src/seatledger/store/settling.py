@@ -281,3 +281,23 @@ async def customers_of(
         order_id,
     )
     return [record["customer_id"] for record in records]
+
+
+_CLOCK_LOCK = 7_205_000
+
+
+async def try_lock_clock(connection: AnyConnection, partner_id: str) -> bool:
+    """Take the right to advance a world's clock; False while another call has it.
+
+    The lock belongs to the connection and goes with it.
+    """
+    return bool(
+        await connection.fetchval(
+            "SELECT pg_try_advisory_lock($1, hashtext($2))", _CLOCK_LOCK, partner_id
+        )
+    )
+
+
+async def unlock_clock(connection: AnyConnection, partner_id: str) -> None:
+    """Give the right to advance back."""
+    await connection.execute("SELECT pg_advisory_unlock($1, hashtext($2))", _CLOCK_LOCK, partner_id)

@@ -232,8 +232,10 @@ CREATE TABLE fault (
   position bigint GENERATED ALWAYS AS IDENTITY,
   match jsonb NOT NULL,
   effect jsonb NOT NULL,
-  skip_left int NOT NULL,
-  times_left int NOT NULL,
+  skip int NOT NULL,
+  times int NOT NULL,
+  met int NOT NULL,
+  probability double precision NOT NULL,
   expires_at timestamptz
 );
 CREATE INDEX fault_of_partner ON fault (partner_id, position);

@@ -1,0 +1,59 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "seatledger"
+_SQL_CLOCK = re.compile(
+    r"\b(now|clock_timestamp|statement_timestamp)\s*\(\s*\)|\bcurrent_(timestamp|date|time)\b",
+    re.IGNORECASE,
+)
+_SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b")
+
+
+def _modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (SOURCE / folder).rglob("*.py"))
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """String constants of a module that are not docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in docstrings:
+            assert isinstance(node, ast.Constant)
+            yield str(node.value)
+
+
+@pytest.mark.parametrize("path", _modules("engine", "store", "domain"), ids=lambda p: p.name)
+def test_sql_reads_no_clock(path: Path) -> None:
+    assert not [text for text in _texts(path) if _SQL.search(text) and _SQL_CLOCK.search(text)]
+
+
+@pytest.mark.parametrize(
+    "path", _modules("domain", "contract", "engine", "api", "work", "sandbox"), ids=lambda p: p.name
+)
+def test_sql_lives_in_store_alone(path: Path) -> None:
+    assert not [text for text in _texts(path) if _SQL.search(text)]
+
+
+def test_functions_fit_on_a_screen() -> None:
+    long = [
+        f"{path.name}:{node.lineno} {node.name}"
+        for path in _modules(".")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= 70
+    ]
+    assert long == []
