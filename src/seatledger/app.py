@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import structlog
 from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seatledger import telemetry
@@ -42,8 +42,7 @@ DEMO_PARTNER = "345434543"
 DEMO_CLIENT_ID = "seatledger-demo"
 DEMO_SECRET = "p8e-seatledger-demo-secret"  # noqa: S105 - printed at every sandbox start
 _SIGNING_KEY = "signing_key"
-
-log = structlog.get_logger()
+_GZIP_BYTES = 1024 + 1  # answers above 1 KiB (platform.md 4.1)
 
 
 class UnsafeSettings(Exception):
@@ -83,11 +82,11 @@ async def prepare(settings: Settings, database_url: str) -> Welcome:
     pool = await connect(database_url, 1)
     try:
         async with pool.acquire() as connection, connection.transaction():
+            await partners.lock_setup(connection)
             if settings.mode == "production":
-                _refuse_unsafe(settings, await partners.has_sandbox_credentials(connection))
+                await _refuse_unsafe(settings, connection)
                 await partner_rules.ensure_samples(connection, now)
                 return Welcome(PRODUCT, version(), settings.mode, None, settings.admin_token)
-            await partners.lock_setup(connection)
             await partners.put_config(connection, _SIGNING_KEY, secrets.token_hex(32), keep=True)
             await partner_rules.ensure_samples(connection, now)
             if await partners.load(connection, DEMO_PARTNER) is None:
@@ -99,8 +98,8 @@ async def prepare(settings: Settings, database_url: str) -> Welcome:
     return Welcome(PRODUCT, version(), settings.mode, demo, admin_token)
 
 
-def _refuse_unsafe(settings: Settings, has_sandbox_credentials: bool) -> None:
-    if has_sandbox_credentials:
+async def _refuse_unsafe(settings: Settings, connection: AnyConnection) -> None:
+    if await partners.has_sandbox_credentials(connection):
         raise UnsafeSettings("production refuses a database with demo or sandbox credentials")
     if settings.sandbox_open:
         raise UnsafeSettings("production refuses --sandbox-open")
@@ -152,23 +151,34 @@ class Application:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Everything open: pool, worker, routes. On leaving, what was accepted is finished."""
+        """Everything open: pool, worker, routes. On leaving, what was accepted is finished.
+
+        Raises UnsafeSettings as `prepare` does.
+        """
         assert self._settings.database_url is not None
         pool = await connect(self._settings.database_url, self._settings.pool_size)
         async with pool:
             engine = Engine(pool, self._clock, sandbox=self._settings.mode == "sandbox")
-            key = self._settings.signing_secret()
-            if key is None:
-                async with pool.acquire() as connection:
-                    key = (await partners.config(connection, _SIGNING_KEY) or "").encode()
+            async with pool.acquire() as connection:
+                key = await self._signing_key(connection)
             self._serving, health = build(self._settings, engine, Tokens(key, self._clock))
             worker = Worker(engine)
             task = asyncio.create_task(worker.run())
-            yield
-            health.draining = True
-            worker.stop()
-            await task
-            await engine.drain()
+            try:
+                yield
+            finally:
+                health.draining = True
+                worker.stop()
+                await task
+                await engine.drain()
+
+    async def _signing_key(self, connection: AnyConnection) -> bytes:
+        if self._settings.mode == "production":
+            await _refuse_unsafe(self._settings, connection)
+        key = self._settings.signing_secret()
+        if key is None:  # a sandbox, which keeps one of its own
+            key = (await partners.config(connection, _SIGNING_KEY) or "").encode()
+        return key
 
 
 def build(settings: Settings, engine: Engine, tokens: Tokens) -> tuple[ASGIApp, Health]:
@@ -177,13 +187,11 @@ def build(settings: Settings, engine: Engine, tokens: Tokens) -> tuple[ASGIApp, 
     throttle = Throttle(engine.clock, FAILURES_PER_MINUTE)
     token_endpoint = TokenEndpoint(engine, credentials, tokens, throttle)
     is_sandbox = settings.mode == "sandbox"
-    app = Starlette(
-        exception_handlers={HTTPException: _refuse_route, Exception: _refuse_broken},
-    )
-    gate = Gate(app, engine, credentials, tokens, own_rules=("/sandbox",) if is_sandbox else ())
+    router = Router(redirect_slashes=False)
+    app = ExceptionMiddleware(router, {HTTPException: _refuse_route})
+    gate = Gate(app, engine, credentials, tokens, own_roots=("/sandbox",) if is_sandbox else ())
     health = Health(engine, gate)
-    app.router.redirect_slashes = False
-    app.router.routes += [
+    router.routes += [
         Route("/ims/token/v3", token_endpoint.v3, methods=["POST"]),
         Route("/ims/token/v2", token_endpoint.v2, methods=["POST"]),
         Route("/ping", health.ping),
@@ -193,29 +201,22 @@ def build(settings: Settings, engine: Engine, tokens: Tokens) -> tuple[ASGIApp, 
         *routes(OPERATIONS, Faults(engine) if is_sandbox else None),
     ]
     if is_sandbox:
-        app.router.routes += Sandbox(engine, gate, settings, version()).routes()
-    return GZipMiddleware(gate, minimum_size=1024), health
+        router.routes += Sandbox(engine, gate, settings, version()).routes()
+    return GZipMiddleware(gate, minimum_size=_GZIP_BYTES), health
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:
-    """Unknown routes and wrong methods in the envelope of everything else."""
+    """Unknown routes and wrong methods in the envelope of everything else; OPTIONS of any route."""
     assert isinstance(error, HTTPException)
-    code = str(error.status_code) if error.status_code in (404, 405) else "400"
-    answer = answers.refusal(code)
-    response = answers.response(
-        request.scope, answer, request_id=request.scope["state"]["request_id"]
-    )
-    response.headers.update(error.headers or {})
-    return response
-
-
-async def _refuse_broken(request: Request, error: Exception) -> Response:
-    """Our own fault: no detail leaves the server, the request id finds it in the log."""
-    log.error("unhandled error", path=request.url.path, exc_info=error)
-    state = request.scope.get("state", {})
-    return answers.response(
-        request.scope, answers.refusal("1124"), request_id=state.get("request_id", "")
-    )
+    if error.status_code != 405:
+        return answers.response(request.scope, answers.refusal("404"))
+    offered = (error.headers or {}).get("Allow", "").split(", ")
+    allowed = ", ".join(sorted({*offered, "OPTIONS"}))
+    if request.method == "OPTIONS":
+        return answers.options(request.scope, allowed)
+    refused = answers.response(request.scope, answers.refusal("405"))
+    refused.headers["Allow"] = allowed
+    return refused
 
 
 def create_app() -> Application:

@@ -27,6 +27,7 @@ from rich.text import Text
 
 from seatledger import telemetry
 from seatledger.api.openapi import document
+from seatledger.api.protocol import AbortableProtocol
 from seatledger.app import UnsafeSettings, Welcome, prepare
 from seatledger.engine import maintenance
 from seatledger.settings import PREFIX, Settings
@@ -123,7 +124,7 @@ def serve(
             port=settings.port,
             workers=settings.workers,
             loop="uvloop",
-            http="httptools",
+            http=AbortableProtocol,
             ssl_certfile=settings.tls_cert,
             ssl_keyfile=settings.tls_key,
             log_config=None,

@@ -215,9 +215,7 @@ def test_a_percentage_is_rounded_to_the_digits_of_the_currency() -> None:
         pytest.param([("849.16", 364, 1), ("1363.56", 364, 1)], "2206.65", marks=example(11)),
     ],
 )
-def test_summaries_are_exact_sums_of_lines(
-    lines: list[tuple[str, int, int]], summary: str
-) -> None:
+def test_summaries_are_exact_sums_of_lines(lines: list[tuple[str, int, int]], summary: str) -> None:
     amounts = (
         price_line(Decimal(unit), quantity, midterm(days), "USD").amount
         for unit, days, quantity in lines
@@ -255,7 +253,7 @@ def test_the_pacific_day_starts_the_charge(instant: str, pacific: str, days: int
         pytest.param(added("2020-03-01", "2020-03-10"), 9, 366, id="even when it is past"),
         pytest.param(added("2024-03-01", "2025-02-28"), 364, 366, id="day count decides"),
         pytest.param(added("2020-03-10", "2021-02-28"), 355, 366, id="29 February opens it"),
-        pytest.param(added("2023-03-01", "2024-02-29"), 365, 366, id="it ends it: outside"),
+        pytest.param(added("2023-03-01", "2024-02-29"), 365, 366, id="29 February ends it"),
         pytest.param(added("2025-07-06", "2026-07-07"), 365, 365, id="capped at the base"),
         pytest.param(added("2026-07-07", "2026-07-07"), 1, 365, id="at least a day"),
         pytest.param(added("2026-07-09", "2026-07-07"), 1, 365, id="never negative"),

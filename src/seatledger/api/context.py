@@ -53,7 +53,7 @@ class Context:
         self.world = world
         self.credential = credential
         self.method = method
-        self.path = path.replace("\0", "\ufffd")  # PostgreSQL stores no U+0000
+        self.path = path
         self.query_string = query_string
         self.headers = headers
         self.params: dict[str, str] = {}

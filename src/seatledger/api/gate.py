@@ -1,34 +1,38 @@
 """What comes before every route: sizes, API key, token, rate (platform.md 3, steps 1-6)."""
 
+import asyncio
+import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote_to_bytes
 
-import asyncpg
-import structlog
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seatledger.api import answers
 from seatledger.api.context import Context, Headers, new_request_id
-from seatledger.contract.limits import MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_TARGET_BYTES
+from seatledger.api.interception import Aborted
+from seatledger.contract import limits
 from seatledger.engine.calls import Answer
 from seatledger.engine.context import Engine
 from seatledger.engine.credentials import Credentials, Tokens
-from seatledger.engine.world import World
 from seatledger.store import partners
 from seatledger.store.partners import Credential
 
 MAX_CONCURRENT_CALLS = 256  # per partner and process (platform.md 13)
-OPEN_PREFIXES = ("/ims/token/", "/livez", "/readyz", "/metrics")
 
-log = structlog.get_logger()
+_OPEN_PATHS = frozenset({"/ping", "/partnerservice/ping", "/livez", "/readyz"})
+_OPEN_ROOTS = ("/ims",)
+_NOT_IN_A_SEGMENT = re.compile(r"[/\x00-\x1f\x7f]")
 
 
 class Gate:
     """ASGI middleware that lets only sized, authenticated, unthrottled calls through.
 
-    Handlers behind it find a `Context` in the scope's state. Paths of `OPEN_PREFIXES`, pings and
-    the control API authenticate by rules of their own.
+    Handlers behind it find a `Context` in the scope's state. Token endpoint, pings, probes and
+    what lies under `own_roots` authenticate by rules of their own. Whatever goes wrong behind it
+    is answered in the envelope.
     """
 
     def __init__(
@@ -38,13 +42,13 @@ class Gate:
         credentials: Credentials,
         tokens: Tokens,
         *,
-        own_rules: tuple[str, ...] = (),
+        own_roots: tuple[str, ...] = (),
     ) -> None:
         self.app = app
         self.engine = engine
         self.credentials = credentials
         self.tokens = tokens
-        self.own_rules = (*OPEN_PREFIXES, *own_rules)
+        self._own_roots = (*_OPEN_ROOTS, *own_roots)
         self._running: dict[str, int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,40 +56,53 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope["headers"])
-        request_id, bad_request_id = _request_id(headers)
-        scope.setdefault("state", {})
-        scope["state"] |= {
-            "headers": headers,
-            "request_id": request_id,
-            "bad_request_id": bad_request_id,
-        }
-        outcome: Answer | Context | None
+        _prepare(scope)
+        has_begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
         try:
-            outcome = _size_refusal(scope, headers) or await self._authenticated(scope, headers)
-            if isinstance(outcome, Answer):
-                refused = answers.response(scope, outcome, request_id=request_id)
-                await refused(scope, receive, send)
+            await self._serve(scope, receive, noting)
+        except Aborted:
+            raise
+        except ClientDisconnect:
+            return  # nobody is left to be answered
+        except Exception as error:
+            if has_begun:
+                raise  # part of an answer is out: the server cuts the connection
+            await answers.response(scope, answers.failure(scope, error))(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        outcome = _size_refusal(scope) or await self._admitted(scope)
+        if isinstance(outcome, Answer):
+            await answers.response(scope, outcome)(scope, receive, send)
+            return
+        with self._counted(outcome) as allowed:
+            if allowed:
+                await self.app(scope, receive, send)
                 return
-            with self._counted(outcome) as allowed:
-                if allowed:
-                    await self.app(scope, receive, send)
-                    return
-            busy = answers.refusal("4118", retry_after_seconds=1)
-            await answers.response(scope, busy, request_id=request_id)(scope, receive, send)
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            log.warning("database unreachable", error=str(error))
-            away = answers.refusal("503", retry_after_seconds=5)
-            await answers.response(scope, away, request_id=request_id)(scope, receive, send)
+        busy = answers.refusal("4118", retry_after_seconds=1)
+        await answers.response(scope, busy)(scope, receive, send)
 
-    async def _authenticated(self, scope: Scope, headers: Headers) -> Answer | Context | None:
+    async def _admitted(self, scope: Scope) -> Answer | Context | None:
+        """Steps 2-6; None for a path that has rules of its own."""
         path: str = scope["path"]
-        if path.startswith(self.own_rules) or path in ("/ping", "/partnerservice/ping"):
+        if path in _OPEN_PATHS or any(
+            path == root or path.startswith(f"{root}/") for root in self._own_roots
+        ):
             return None
-        return await self.context(scope, headers)
+        context = await self.context(scope)
+        if isinstance(context, Answer):
+            return context
+        return await self._rate_refusal(context) or context
 
-    async def context(self, scope: Scope, headers: Headers) -> Answer | Context:
-        """Steps 2-6 for one call: its context, or the refusal."""
+    async def context(self, scope: Scope) -> Answer | Context:
+        """Steps 2-5 for one call: its context, or the refusal."""
+        state = scope["state"]
+        headers: Headers = state["headers"]
         credential = await self.credential_of(headers)
         if credential is None:
             return answers.refusal("4115")
@@ -95,9 +112,6 @@ class Gate:
         world = await self.engine.worlds.get(credential.partner_id)
         if world is None:
             return answers.refusal("4115")
-        refused = await self._rate_refusal(world, credential)
-        if refused is not None:
-            return refused
         context = Context(
             self.engine,
             world,
@@ -107,40 +121,49 @@ class Gate:
             scope["query_string"],
             headers,
         )
-        context.request_id = scope["state"]["request_id"]
-        scope["state"]["context"] = context
+        context.request_id = state["request_id"]
+        context.correlation_id = state["correlation_id"]
+        state["context"] = context
         return context
 
     async def credential_of(self, headers: Headers) -> Credential | None:
         """The credential of the X-Api-Key header (step 2)."""
-        key = headers.one(b"x-api-key")
+        key = (headers.one(b"x-api-key") or "").strip()
         if not key or headers.is_repeated(b"x-api-key"):
             return None
-        return await self.credentials.find(key.strip())
+        return await self.credentials.find(key)
 
-    def token_refusal(self, headers: Headers, credential: Credential) -> Answer | None:
-        """Steps 3-5: the bearer token of the same credential."""
-        value = headers.one(b"authorization")
-        if not value or not value.strip():
+    def token_refusal(
+        self, headers: Headers, credential: Credential, *, may_be_bare: bool = False
+    ) -> Answer | None:
+        """Steps 3-5: the bearer token of the same credential.
+
+        `may_be_bare`: a token without the scheme is accepted too.
+        """
+        value = (headers.one(b"authorization") or "").strip()
+        if not value and not headers.is_repeated(b"authorization"):
             return answers.refusal("4117")
         scheme, _, token = value.partition(" ")
-        client_id = self.tokens.client_of(token) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer":
+            token = value if may_be_bare else ""
+        client_id = self.tokens.client_of(token)
         is_dead = credential.status == "disabled" or headers.is_repeated(b"authorization")
         if client_id is None or is_dead:
             return answers.refusal("4116")
         return None if client_id == credential.client_id else answers.refusal("4115")
 
-    async def _rate_refusal(self, world: World, credential: Credential) -> Answer | None:
-        per_minute = world.partner.settings.rate_limit_per_minute
-        if not per_minute:
+    async def _rate_refusal(self, context: Context) -> Answer | None:
+        """Step 6."""
+        per_minute = context.world.partner.settings.rate_limit_per_minute
+        if not per_minute or context.credential is None:
             return None
         async with self.engine.pool.acquire() as connection:
             wait = await partners.take_call(
-                connection, credential.client_id, per_minute, self.engine.clock.now()
+                connection, context.credential.client_id, per_minute, self.engine.clock.now()
             )
         if wait <= 0:
             return None
-        return answers.refusal("4118", retry_after_seconds=max(1, round(wait + 0.5)))
+        return answers.refusal("4118", retry_after_seconds=max(1, math.ceil(wait)))
 
     @contextmanager
     def _counted(self, context: Context | None) -> Iterator[bool]:
@@ -164,41 +187,83 @@ class Gate:
                 del self._running[partner_id]
 
 
+def _prepare(scope: Scope) -> None:
+    """Put what every answer needs into the scope: headers, ids, the path to route by."""
+    headers = Headers(scope["headers"])
+    request_id, bad_request_id = _request_id(headers)
+    correlation_id = (headers.one(b"x-correlation-id") or "").strip()
+    is_sound = _is_printable(correlation_id) and not headers.is_repeated(b"x-correlation-id")
+    scope["path"] = _path(scope)
+    scope["app"] = None  # with it the router raises what it would else answer in plain text
+    scope.setdefault("state", {})
+    scope["state"] |= {
+        "headers": headers,
+        "request_id": request_id,
+        "bad_request_id": bad_request_id,
+        "correlation_id": correlation_id if is_sound else "",
+    }
+
+
+def _path(scope: Scope) -> str:
+    """The path, percent-decoded once (platform.md 1).
+
+    What an encoded slash or control character stands for ends no segment and matches no id. Two
+    slashes at the start are a base address with a slash and count as one.
+    """
+    path: str = scope["path"]
+    raw: bytes = scope["raw_path"]
+    if b"%" in raw:
+        segments = [unquote_to_bytes(one).decode("utf-8", "replace") for one in raw.split(b"/")]
+        path = "/".join(_NOT_IN_A_SEGMENT.sub("\ufffd", one) for one in segments)
+    return "/" + path.lstrip("/")
+
+
 def _request_id(headers: Headers) -> tuple[str, bool]:
     """The id to echo, and whether the caller's own was bad (4.1)."""
     value = headers.one(b"x-request-id")
     if value is None:
         return new_request_id(), False
     value = value.strip()
-    if headers.is_repeated(b"x-request-id") or not is_printable(value):
+    if headers.is_repeated(b"x-request-id") or not _is_printable(value):
         return new_request_id(), True
     return value, False
 
 
-def is_printable(value: str) -> bool:
+def _is_printable(value: str) -> bool:
     """1 to 255 printable ASCII characters."""
     return 1 <= len(value) <= 255 and value.isascii() and value.isprintable()
 
 
-def _size_refusal(scope: Scope, headers: Headers) -> Answer | None:
+def _size_refusal(scope: Scope) -> Answer | None:
     """Step 1: target, headers, declared body."""
-    if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > MAX_TARGET_BYTES:
+    query: bytes = scope["query_string"]
+    target = len(scope["raw_path"]) + (len(query) + 1 if query else 0)
+    if target > limits.MAX_TARGET_BYTES:
         return answers.refusal("414")
-    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+    if (
+        sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+        > limits.MAX_HEADER_BYTES
+    ):
         return answers.refusal("431")
-    declared = headers.one(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+    headers: Headers = scope["state"]["headers"]
+    declared = (headers.one(b"content-length") or "").lstrip("0")
+    too_many_digits = len(declared) > len(str(limits.MAX_BODY_BYTES))
+    if declared.isdecimal() and (too_many_digits or int(declared) > limits.MAX_BODY_BYTES):
         return answers.refusal("413")
     return None
 
 
 async def read_body(request: Request) -> bytes | None:
-    """The body, None when it streams beyond the limit. Raises ClientDisconnect."""
+    """The body, None when it streams beyond the limit.
+
+    Raises ClientDisconnect, and TimeoutError when it does not arrive in time.
+    """
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            return None
-        parts.append(part)
+    async with asyncio.timeout(limits.CALL_SECONDS):
+        async for part in request.stream():
+            size += len(part)
+            if size > limits.MAX_BODY_BYTES:
+                return None
+            parts.append(part)
     return b"".join(parts)

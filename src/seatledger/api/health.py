@@ -26,18 +26,16 @@ class Health:
     async def ping(self, request: Request) -> Response:
         """`pong` for a known API key; a token is optional, but checked when sent."""
         headers: Headers = request.scope["state"]["headers"]
-        request_id = request.scope["state"]["request_id"]
         credential = await self._gate.credential_of(headers)
         if credential is None:
-            refused = answers.refusal("4115")
-            return answers.response(request.scope, refused, request_id=request_id)
-        value = headers.one(b"authorization")
-        if value and not self._token_is_good(value.strip(), credential.client_id):
-            refused = answers.refusal("4116")
-            return answers.response(request.scope, refused, request_id=request_id)
+            return answers.response(request.scope, answers.refusal("4115"))
+        if any(value.strip() for value in headers.all(b"authorization")):
+            refused = self._gate.token_refusal(headers, credential, may_be_bare=True)
+            if refused is not None:
+                return answers.response(request.scope, refused)
         if not await self._can_serve():
-            away = answers.refusal("503", retry_after_seconds=5)
-            return answers.response(request.scope, away, request_id=request_id)
+            away = answers.refusal("503", retry_after_seconds=answers.AWAY_SECONDS)
+            return answers.response(request.scope, away)
         return answers.plain(request.scope, "pong")
 
     async def livez(self, request: Request) -> Response:
@@ -48,12 +46,6 @@ class Health:
         """The database answers, migrations are current, and the server is not draining."""
         ready = not self.draining and await self._can_serve()
         return answers.plain(request.scope, "ok" if ready else "not ready", 200 if ready else 503)
-
-    def _token_is_good(self, value: str, client_id: str) -> bool:
-        scheme, _, token = value.rpartition(" ")
-        if scheme.lower() not in ("", "bearer"):
-            return False
-        return self._gate.tokens.client_of(token) == client_id
 
     async def _can_serve(self) -> bool:
         try:

@@ -1,26 +1,25 @@
 """The table of operations, and the way from a route to its handler (platform.md 3, 7-9)."""
 
+import asyncio
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-import asyncpg
-import structlog
 from msgspec import Struct
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from seatledger.api import answers
 from seatledger.api.context import Context, Handler
-from seatledger.api.gate import is_printable, read_body
-from seatledger.api.interception import FAULT_HEADER, Aborted, Interceptor
-from seatledger.engine.calls import Answer, InjectedFailure, Unavailable
+from seatledger.api.gate import read_body
+from seatledger.api.interception import FAULT_HEADER, Interceptor
+from seatledger.contract import limits
+from seatledger.engine.calls import Answer
 
 Access = Literal["read", "write", "preview"]
 
 UNKNOWN_ID = ""  # no row has it
-
-log = structlog.get_logger()
 
 
 class Operation(Struct, frozen=True):
@@ -52,7 +51,7 @@ def routes(operations: Iterable[Operation], interceptor: Interceptor | None) -> 
         Route(
             path.replace("-id}", "_id}"),
             _Endpoint(found, interceptor).serve,
-            methods=[*(one.method for one in found), "OPTIONS"],
+            methods=[one.method for one in found],
         )
         for path, found in by_path.items()
     ]
@@ -69,57 +68,32 @@ class _Endpoint:
 
     async def serve(self, request: Request) -> Response:
         """Steps 8-14 of the order of checks."""
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": ", ".join(self._operations)})
         context: Context = request.scope["state"]["context"]
         context.params = {
             name.replace("_id", "-id"): value if _is_id(value) else UNKNOWN_ID
             for name, value in request.path_params.items()
         }
         answer = await self._answer(request, context, self._operations[request.method])
-        return answers.response(
-            request.scope,
-            answer,
-            request_id=context.request_id,
-            correlation_id=context.correlation_id,
-        )
+        return answers.response(request.scope, answer)
 
     async def _answer(self, request: Request, context: Context, operation: Operation) -> Answer:
-        try:
-            body = await read_body(request)
-        except ClientDisconnect:
-            return answers.refusal("400")
+        body = await read_body(request)
         if body is None:
             return answers.refusal("413")
         context.body = body
         refused = _header_refusal(request, context, operation)
         if refused is not None:
             return refused
-        try:
-            if self._interceptor is not None and (
-                context.world.row.faults_armed or context.headers.one(FAULT_HEADER) is not None
-            ):
-                return await self._interceptor.intercept(request, context, operation.handler)
-            return await operation.handler(context)
-        except Unavailable as error:
-            return answers.refusal("503", retry_after_seconds=error.retry_after_seconds)
-        except InjectedFailure:
-            return answers.refusal("1124")
-        except Aborted:
-            raise
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            log.warning("database unreachable", error=str(error))
-            return answers.refusal("503", retry_after_seconds=5)
-        except Exception:
-            log.exception(
-                "unhandled error",
-                path=context.path,
-                method=context.method,
-                request_id=context.request_id,
-                correlation_id=context.correlation_id,
-                partner_id=context.partner_id,
-            )
-            return answers.refusal("1124")
+
+        async def handle(context: Context) -> Answer:
+            async with asyncio.timeout(limits.CALL_SECONDS):
+                return await operation.handler(context)
+
+        if self._interceptor is not None and (
+            context.world.row.faults_armed or context.headers.one(FAULT_HEADER) is not None
+        ):
+            return await self._interceptor.intercept(request, context, handle)
+        return await handle(context)
 
 
 def _is_id(value: str) -> bool:
@@ -134,11 +108,8 @@ def _header_refusal(request: Request, context: Context, operation: Operation) ->
         return answers.refusal("406")
     if context.body and operation.method in ("POST", "PATCH") and not _is_json(context):
         return answers.refusal("415")
-    correlation_id = (headers.one(b"x-correlation-id") or "").strip()
-    sound = is_printable(correlation_id) and not headers.is_repeated(b"x-correlation-id")
-    if operation.needs_correlation_id and not sound:
+    if operation.needs_correlation_id and not context.correlation_id:
         return answers.refusal("4119")
-    context.correlation_id = correlation_id if sound else ""
     if request.scope["state"]["bad_request_id"]:
         return answers.refusal("1117", "X-Request-Id")
     context.own_request_id = (headers.one(b"x-request-id") or "").strip()
@@ -151,18 +122,22 @@ def _header_refusal(request: Request, context: Context, operation: Operation) ->
 
 
 def _admits_json(values: Sequence[str]) -> bool:
-    """Whether an Accept header lets JSON through; an absent one does (client_facts.md C1)."""
-    if not values:
-        return True
+    """Whether an Accept header lets JSON through; an absent one does (client_facts.md C1).
+
+    Of several ranges that fit, the most specific one counts.
+    """
+    ranges: dict[str, bool] = {}
     for part in ",".join(values).split(","):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        refused = any(one.replace(" ", "") in _ZERO_QUALITY for one in parameters)
-        if media in ("", "*/*", "application/*", "application/json") and not refused:
-            return True
-    return False
+        if media:
+            ranges[media] = not any(_NO_QUALITY.fullmatch(one) for one in parameters)
+    for media in ("application/json", "application/*", "*/*"):
+        if media in ranges:
+            return ranges[media]
+    return not ranges
 
 
-_ZERO_QUALITY = frozenset({"q=0", "q=0.0", "q=0.00", "q=0.000"})
+_NO_QUALITY = re.compile(r"q\s*=\s*0(\.0*)?")
 
 
 def _is_json(context: Context) -> bool:

@@ -29,7 +29,7 @@ from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.amend import amend_order
 from seatledger.engine.calls import Answer
-from seatledger.engine.orders import OrderCall, Reading
+from seatledger.engine.judging import OrderCall, Reading
 from seatledger.store import accounts, history
 from seatledger.store.history import HistoryFilter
 
@@ -69,7 +69,7 @@ def read_order(
     order_type = raw.get("orderType")
     if order_type in (None, ""):
         return None, Refused("1122", ("orderType",))
-    if order_type not in ORDER_TYPES | SWITCH_ORDER_TYPES or not isinstance(order_type, str):
+    if not isinstance(order_type, str) or order_type not in ORDER_TYPES | SWITCH_ORDER_TYPES:
         return None, Refused("1117", ("orderType",))
     if order_type not in SERVED_ORDER_TYPES:
         is_switch = order_type in SWITCH_ORDER_TYPES
@@ -129,12 +129,17 @@ def _with_order_rules(
 def _misused_aliases(
     objects: list[tuple[int, dict[str, Any]]], partner: Partner
 ) -> tuple[str, ...]:
-    """promotionCodes beside flexDiscountCodes, or with the alias switched off: 1121."""
+    """promotionCodes beside flexDiscountCodes, or with the alias switched off: 1121.
+
+    Beside each other, null and [] count as not sent (catalog.md 7.4).
+    """
+    names = ("promotionCodes", "flexDiscountCodes")
     allowed = partner.settings.promotion_codes_alias
     return tuple(
         f"lineItems[{index}].promotionCodes"
         for index, line in objects
-        if "promotionCodes" in line and (not allowed or "flexDiscountCodes" in line)
+        if "promotionCodes" in line
+        and (not allowed or all(line.get(name) not in (None, []) for name in names))
     )
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import binascii
+import math
+from collections.abc import Hashable
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -16,12 +18,18 @@ from seatledger.contract import errors
 from seatledger.engine import render
 from seatledger.engine.calls import Answer
 from seatledger.engine.context import Engine
-from seatledger.engine.credentials import Credentials, Throttle, Tokens, secret_matches
+from seatledger.engine.credentials import (
+    MAX_CLIENT_ID_CHARACTERS,
+    Credentials,
+    Throttle,
+    Tokens,
+    secret_matches,
+)
 from seatledger.store.partners import Credential
 
 FAILURES_PER_MINUTE = 10
 _FORM = "application/x-www-form-urlencoded"
-_DEFAULT_TTL_SECONDS = 86_399
+_MOST_FIELDS = 100
 
 
 class TokenOut(Struct, frozen=True):
@@ -61,22 +69,33 @@ class TokenEndpoint:
             return _refused("invalid_request")
         if fields["grant_type"] != "client_credentials":
             return _refused("unsupported_grant_type")
-        client_id = fields.get("client_id", "")
-        address = request.client.host if request.client else ""
-        if any(self._throttle.is_blocked(name) for name in (client_id, address)):
-            return _refused("too_many_requests", retry_after_seconds=60)
-        credential = await self._credentials.find(client_id) if client_id else None
-        refused = await self._refusal(credential, fields)
-        if refused is not None:
-            if refused.http_status == 400:
-                self._throttle.note_failure(client_id)
-                self._throttle.note_failure(address)
-            return refused
-        assert credential is not None
+        credential = await self._credential(request, fields)
+        if isinstance(credential, Answer):
+            return credential
         world = await self._engine.worlds.get(credential.partner_id)
-        ttl = world.partner.settings.token_ttl_seconds if world else _DEFAULT_TTL_SECONDS
-        token = TokenOut(self._tokens.issue(client_id, ttl), ttl * units_per_second)
-        return Answer(200, render.encode(token))
+        if world is None:  # deleted while we looked
+            return _refused("invalid_client", "invalid client_id parameter")
+        ttl = world.partner.settings.token_ttl_seconds
+        token = self._tokens.issue(credential.client_id, ttl)
+        return Answer(200, render.encode(TokenOut(token, ttl * units_per_second)))
+
+    async def _credential(self, request: Request, fields: dict[str, str]) -> Credential | Answer:
+        """Whose token is asked for, or why there is none; failures are counted."""
+        client_id = fields.get("client_id", "")
+        names = _names(request, client_id)
+        wait = self._throttle.wait_seconds(names)
+        if wait <= 0:
+            credential = await self._credentials.read(client_id)
+            refused = await self._refusal(credential, fields)
+            if refused is None:
+                assert credential is not None
+                return credential
+            if refused.http_status == 400:
+                self._throttle.note_failure(names)
+            wait = self._throttle.wait_seconds(names)
+            if wait <= 0:
+                return refused
+        return _refused("too_many_requests", retry_after_seconds=math.ceil(wait))
 
     async def _refusal(
         self, credential: Credential | None, fields: dict[str, str]
@@ -96,6 +115,16 @@ class TokenEndpoint:
         return None
 
 
+def _names(request: Request, client_id: str) -> list[Hashable]:
+    """What failures are counted by: the client id and the caller's address."""
+    names: list[Hashable] = []
+    if client_id:
+        names.append(("client id", client_id[:MAX_CLIENT_ID_CHARACTERS]))
+    if request.client is not None:
+        names.append(("address", request.client.host))
+    return names
+
+
 def _matches_any(secret: str, hashes: tuple[str, ...]) -> bool:
     return any(secret_matches(secret, stored) for stored in hashes)
 
@@ -105,8 +134,10 @@ def _fields(headers: Headers, body: bytes, query: bytes) -> dict[str, str] | Non
     media = (headers.one(b"content-type") or "").partition(";")[0].strip().lower()
     if body and media != _FORM:
         return None
-    fields = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    fields |= dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    try:
+        fields = _pairs(query.decode("latin-1")) | _pairs(body.decode("utf-8", "replace"))
+    except ValueError:  # more fields than anybody needs
+        return None
     scheme, _, basic = (headers.one(b"authorization") or "").partition(" ")
     if scheme.lower() != "basic":
         return fields
@@ -117,6 +148,10 @@ def _fields(headers: Headers, body: bytes, query: bytes) -> dict[str, str] | Non
     except (binascii.Error, UnicodeDecodeError):
         return None
     return {**fields, "client_id": client_id, "client_secret": secret}
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
 
 
 def _refused(

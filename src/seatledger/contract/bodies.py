@@ -243,6 +243,7 @@ class CustomerPatchIn(_Body, frozen=True, kw_only=True):
     coterm_date: Ignored = None
     creation_date: Ignored = None
     benefits: Ignored = None
+    linked_membership: Ignored = None
     links: Ignored = None
 
 

@@ -12,3 +12,5 @@ MAX_BODY_BYTES: Final = 2 * 1024 * 1024  # platform.md 3 step 1
 MAX_TARGET_BYTES: Final = 8 * 1024
 MAX_HEADER_BYTES: Final = 32 * 1024
 MAX_ATTEMPTS: Final = 5  # platform.md 5.4: rounds a lost race may take
+MAX_WAIT_SECONDS: Final = 5  # platform.md 5.4: for a customer's turn to come
+CALL_SECONDS: Final = 60  # platform.md 13: for a body to arrive, and for the work on it

@@ -11,6 +11,7 @@ from seatledger.domain.levels import floor_of_level
 OPEN_END = date(9999, 12, 31)
 STANDARD = "STANDARD"
 COMMITTED_LIST = "3YC"
+LGA_LIST = "STD-LGA"
 
 
 class Product(Struct, frozen=True):

@@ -2,15 +2,27 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from msgspec import Struct
 
-from seatledger.domain.catalog import OPEN_END, Catalog, Offer, PriceRow, Product, minimum_purchase
-from seatledger.domain.levels import CONSUMABLES, rank_of_level
+from seatledger.contract.countries import PRICE_REGIONS
+from seatledger.contract.limits import MAX_QUANTITY
+from seatledger.domain.catalog import (
+    COMMITTED_LIST,
+    LGA_LIST,
+    OPEN_END,
+    STANDARD,
+    Catalog,
+    Offer,
+    PriceRow,
+    Product,
+    minimum_purchase,
+)
+from seatledger.domain.levels import CONSUMABLES, LEVELS, LICENSE, level_at, rank_of_level
 from seatledger.domain.pricing import minor_digits
 
 _REQUIRED = frozenset(
@@ -20,6 +32,17 @@ _REQUIRED = frozenset(
     lastOrderDate endOfSupportDate partnerPrice""".split()
 )
 _SEGMENT_LETTERS = {"A": "COM", "B": "EDU", "C": "GOV"}
+_KNOWN_VALUES: Mapping[str, Container[str]] = {
+    "program": MAX_QUANTITY,
+    "offerType": (LICENSE, CONSUMABLES),
+    "marketSegment": _SEGMENT_LETTERS.values(),
+    "region": PRICE_REGIONS,
+    "priceListType": (STANDARD, COMMITTED_LIST, LGA_LIST),
+    "level": LEVELS,
+    "termRule": ("COTERM", "OWN_12_MONTHS"),
+    "renewable": ("true", "false"),
+    "countsTowardLevel": ("true", "false"),
+}
 
 
 class CatalogFileError(ValueError):
@@ -46,11 +69,14 @@ def read_catalog(text: str) -> LoadedCatalog:
         raise CatalogFileError([f"row 1: missing columns {', '.join(missing)}"])
     parsed: list[tuple[int, Mapping[str, str], PriceRow]] = []
     problems: list[str] = []
-    for number, raw in enumerate(reader, start=2):
+    for raw in reader:
         try:
-            parsed.append((number, raw, _price_row(raw)))
-        except (ValueError, InvalidOperation, KeyError, TypeError) as error:
-            problems.append(f"row {number}: {error}")
+            _check_cells(raw)
+            parsed.append((reader.line_num, raw, _price_row(raw)))
+        except InvalidOperation:
+            problems.append(f"row {reader.line_num}: {raw['partnerPrice']!r} is no number")
+        except ValueError as error:
+            problems.append(f"row {reader.line_num}: {error}")
     if not parsed and not problems:
         problems.append("row 1: the file has no rows")
     if not problems:
@@ -72,6 +98,28 @@ def read_catalog(text: str) -> LoadedCatalog:
     return LoadedCatalog(Catalog(offers, rows), len(rows), tuple(_letter_warnings(parsed)))
 
 
+def _check_cells(raw: Mapping[str, str]) -> None:
+    """ValueError for a cell that the rules could not work with."""
+    if None in raw or None in raw.values():
+        raise ValueError("the header has another number of columns")
+    for name, known in _KNOWN_VALUES.items():
+        if raw[name] not in known:
+            raise ValueError(f"{name} {raw[name]!r} is unknown")
+    for name in ("minQuantity", "maxOrdersPerTerm"):
+        if not (raw[name] or "0").isdecimal():
+            raise ValueError(f"{name} {raw[name]!r} is no whole number")
+    _day(raw, "endOfSupportDate")
+
+
+def _day(raw: Mapping[str, str], name: str) -> date | None:
+    if not raw[name]:
+        return None
+    try:
+        return date.fromisoformat(raw[name])
+    except ValueError:
+        raise ValueError(f"{name} {raw[name]!r} is no date") from None
+
+
 def _price_row(raw: Mapping[str, str]) -> PriceRow:
     offer_id = raw["offerId"]
     if len(offer_id) != 15:
@@ -82,13 +130,14 @@ def _price_row(raw: Mapping[str, str]) -> PriceRow:
     exponent = price.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > minor_digits(raw["currency"]):
         raise ValueError(f"partnerPrice {price} has more digits than {raw['currency']} allows")
-    first = date.fromisoformat(raw["firstOrderDate"])
-    last = date.fromisoformat(raw["lastOrderDate"]) if raw["lastOrderDate"] else OPEN_END
+    first = _day(raw, "firstOrderDate")
+    last = _day(raw, "lastOrderDate") or OPEN_END
+    if first is None:
+        raise ValueError("firstOrderDate is missing")
     if last < first:
         raise ValueError(f"window {first} to {last} ends before it begins")
     if raw["level"] != offer_id[10:12]:
         raise ValueError(f"level {raw['level']!r} is not that of {offer_id}")
-    int(raw["minQuantity"])
     return PriceRow(
         offer_id,
         raw["priceListType"],
@@ -117,17 +166,19 @@ def _overlaps(parsed: Iterable[tuple[int, Mapping[str, str], PriceRow]]) -> Iter
 
 
 def _rising_prices(parsed: Iterable[tuple[int, Mapping[str, str], PriceRow]]) -> Iterable[str]:
-    """Within one list and window a better level must not cost more."""
+    """Within one list, window and scale a better level must not cost more."""
     scales: dict[tuple[object, ...], list[tuple[int, Decimal, int]]] = defaultdict(list)
-    for number, _, row in parsed:
-        rank = rank_of_level(row.offer_id[10:12])
+    for number, raw, row in parsed:
+        rank = rank_of_level(raw["level"])
         if rank is not None and row.offer_id[12] == "A":
-            key = (row.offer_id[:10], *_place(row), row.first_day, row.last_day)
+            offer_type = LICENSE if raw["level"].isdecimal() else CONSUMABLES
+            is_plain = raw["level"] == level_at(offer_type, "PLAIN", rank)
+            key = (row.offer_id[:10], *_place(row), is_plain, row.first_day, row.last_day)
             scales[key].append((rank, row.partner_price, number))
     for levels in scales.values():
         levels.sort()
-        for (_, price, one), (_, better, other) in pairwise(levels):
-            if better > price:
+        for (rank, price, one), (higher, better, other) in pairwise(levels):
+            if higher > rank and better > price:
                 yield f"row {other}: price {better} is above that of the lower level in row {one}"
 
 
@@ -159,9 +210,7 @@ def _products(parsed: Iterable[tuple[int, Mapping[str, str], PriceRow]]) -> dict
             counts_toward_level=raw["countsTowardLevel"] == "true",
             growth_group=raw["growthGroup"],
             max_orders_per_term=int(raw["maxOrdersPerTerm"]) if raw["maxOrdersPerTerm"] else None,
-            end_of_support=(
-                date.fromisoformat(raw["endOfSupportDate"]) if raw["endOfSupportDate"] else None
-            ),
+            end_of_support=_day(raw, "endOfSupportDate"),
         )
         for key, raw in first_rows.items()
     }
@@ -181,7 +230,9 @@ def _offers(
                 level=raw["level"],
                 variant=variant,
                 sub_segments=_split(raw["marketSubSegment"]),
-                minimum_purchase=minimum_purchase(raw["level"], variant, int(raw["minQuantity"])),
+                minimum_purchase=minimum_purchase(
+                    raw["level"], variant, int(raw["minQuantity"] or 0)
+                ),
             ),
         )
     return offers.values()

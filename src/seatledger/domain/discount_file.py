@@ -25,10 +25,14 @@ def read_discounts(text: str) -> FlexDiscounts:
     discounts: list[FlexDiscount] = []
     problems: list[str] = []
     seen: dict[str, int] = {}
-    for number, raw in enumerate(reader, start=2):
+    for raw in reader:
+        number = reader.line_num
         try:
             discount = _discount(raw)
-        except (ValueError, InvalidOperation, KeyError, TypeError) as error:
+        except InvalidOperation:
+            problems.append(f"row {number}: discountValues {raw['discountValues']!r} is no number")
+            continue
+        except ValueError as error:
             problems.append(f"row {number}: {error}")
             continue
         if discount.id in seen:
@@ -41,6 +45,8 @@ def read_discounts(text: str) -> FlexDiscounts:
 
 
 def _discount(raw: Mapping[str, str]) -> FlexDiscount:
+    if None in raw or None in raw.values():
+        raise ValueError("the header has another number of columns")
     if not 1 <= len(raw["code"]) <= 40:
         raise ValueError(f"code {raw['code']!r} has not 1 to 40 characters")
     outcome = raw["outcomeType"]
@@ -68,9 +74,9 @@ def _discount(raw: Mapping[str, str]) -> FlexDiscount:
         order_types=_split(raw["orderTypes"]),
         three_year_commit=raw["threeYearCommit"],
         commit_scope=raw["commitScope"],
-        min_commit_quantity=_optional_int(raw["minCommitQuantity"]),
-        min_upgrade_percent=_optional_int(raw["minUpgradePercent"]),
-        max_redemptions=_optional_int(raw["maxRedemptionsPerCustomer"]),
+        min_commit_quantity=_optional_int(raw, "minCommitQuantity"),
+        min_upgrade_percent=_optional_int(raw, "minUpgradePercent"),
+        max_redemptions=_optional_int(raw, "maxRedemptionsPerCustomer"),
         customer_id=raw["customerId"],
         code_expiry=_optional_instant(raw["codeExpiryDate"]),
         always_fails=raw["alwaysFails"] == "true",
@@ -85,6 +91,8 @@ def _values(outcome: str, text: str) -> dict[tuple[str, str], Decimal]:
         return {("", ""): percent}
     values: dict[tuple[str, str], Decimal] = {}
     for part in text.split("|"):
+        if part.count(":") != 2:
+            raise ValueError(f"discountValues {part!r} is not COUNTRY:CURRENCY:VALUE")
         country, currency, value = part.split(":")
         values[country, currency] = Decimal(value)
     return values
@@ -101,8 +109,12 @@ def _optional_instant(text: str) -> datetime | None:
     return _instant(text) if text else None
 
 
-def _optional_int(text: str) -> int | None:
-    return int(text) if text else None
+def _optional_int(raw: Mapping[str, str], name: str) -> int | None:
+    if not raw[name]:
+        return None
+    if not raw[name].isdecimal():
+        raise ValueError(f"{name} {raw[name]!r} is no whole number")
+    return int(raw[name])
 
 
 def _split(text: str) -> frozenset[str]:

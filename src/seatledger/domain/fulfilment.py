@@ -3,6 +3,7 @@
 orders.md 1.5 and 1.6; subscriptions.md 4; accounts.md 6 and 7.2. An order settles as a whole.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -79,9 +80,11 @@ def settle(
     """Carry out a verdict at the business instant `at`.
 
     A failure touches the order alone; a success changes seats, term, levels and the ledger under
-    the customer's next version.
+    the customer's next version. A RETURN whose seats went away meanwhile fails (orders.md 5.1).
     """
     customer = replace(account.customer, version=account.customer.version + 1)
+    if status == ACTIVE and order.order_type == "RETURN" and not _can_give_back(order, account):
+        status = INACTIVE
     if status != ACTIVE:
         lines = tuple(replace(line, status=status) for line in order.lines)
         failed = replace(order, status=status, lines=lines, completed_at=at, run_at=None)
@@ -250,6 +253,17 @@ def _with_levels(customer: Customer, order: Order, products: Mapping[str, Produc
         license_level=levels.get(LICENSE, customer.license_level),
         consumables_level=levels.get(CONSUMABLES, customer.consumables_level),
     )
+
+
+def _can_give_back(order: Order, account: Account) -> bool:
+    original = account.reference
+    assert original is not None
+    held = Counter({one.subscription_id: one.current_quantity for one in account.subscriptions})
+    for line in order.lines:
+        bought = original.line(line.number)
+        assert bought is not None
+        held[bought.subscription_id] -= line.quantity
+    return min(held.values()) >= 0
 
 
 def _complete_return(

@@ -106,20 +106,21 @@ def _order_states(history: History) -> Iterator[str]:
 
 
 def _ledger_matches_orders(history: History) -> Iterator[str]:
-    """Every completed line has one entry of its quantity; nothing else has any."""
+    """Every completed line has one entry of its quantity and seats; nothing else has any."""
     expected = {
-        (order.order_id, line.number): -line.quantity
-        if order.order_type == "RETURN"
-        else line.quantity
+        (order.order_id, line.number): (
+            line.subscription_id,
+            -line.quantity if order.order_type == "RETURN" else line.quantity,
+        )
         for order in history.orders
         if order.status in COMPLETED_ORDER_STATUSES and not order.forced
         for line in order.lines
     }
     forced = {order.order_id for order in history.orders if order.forced}
-    found: dict[tuple[str, int], list[int]] = defaultdict(list)
+    found: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
     for entry in history.entries:
         if entry.order_id and entry.order_id not in forced:
-            found[entry.order_id, entry.line_number].append(entry.delta)
+            found[entry.order_id, entry.line_number].append((entry.subscription_id, entry.delta))
     for key in sorted(expected.keys() | found.keys()):
         wanted = [expected[key]] if key in expected else []
         if found.get(key, []) != wanted:
@@ -127,15 +128,24 @@ def _ledger_matches_orders(history: History) -> Iterator[str]:
 
 
 def _returns(history: History) -> Iterator[str]:
-    """A line is 1008 exactly when a completed RETURN gave it back, once."""
-    given_back = Counter(
-        (order.reference_order_id, line.number)
-        for order in history.orders
-        if order.order_type == "RETURN" and order.status == ACTIVE and not order.forced
-        for line in order.lines
-    )
+    """A line is 1008 exactly when a completed RETURN gave it back, once.
+
+    A RETURN forced into another state takes the lines it names out of the equation.
+    """
+    known = {order.order_id: order for order in history.orders}
+    given_back: Counter[tuple[str, int]] = Counter()
+    excused: set[tuple[str, int]] = set()
+    for order in history.orders:
+        if order.order_type != "RETURN":
+            continue
+        keys = {(order.reference_order_id, line.number) for line in order.lines}
+        original = known.get(order.reference_order_id)
+        if order.forced or (original is not None and original.forced):
+            excused |= keys
+        elif order.status == ACTIVE:
+            given_back.update(keys)
     returned = _returned_lines(history.orders)
-    for key in sorted(set(given_back) | returned):
+    for key in sorted((set(given_back) | returned) - excused):
         if given_back[key] != (1 if key in returned else 0):
             yield f"line {key[1]} of order {key[0]} was given back {given_back[key]} times"
 

@@ -29,6 +29,9 @@ _RANKS: Final[dict[str, int]] = {
     if code is not None
 }
 
+LEVELS: Final = frozenset(_RANKS) | frozenset(_LGA_FLOORS)
+"""Every level code of every scale."""
+
 
 def rank_of_quantity(offer_type: str, quantity: int) -> int:
     """R(q): the rank a qualifying quantity earns, at least 1 (accounts.md 7.2)."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from seatledger.contract.statuses import OPEN_SUBSCRIPTION_STATUSES, PENDING
 
@@ -98,6 +99,12 @@ class Order(Struct, frozen=True):
     injected_status: str | None = None
     tracker_id: str = ""
     forced: bool = False
+    quantity: int = -1
+
+    def __post_init__(self) -> None:
+        """`quantity` is the sum over the lines; -1 asks for it to be worked out."""
+        if self.quantity < 0:
+            force_setattr(self, "quantity", sum(line.quantity for line in self.lines))
 
     @property
     def currency(self) -> str:

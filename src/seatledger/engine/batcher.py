@@ -1,7 +1,6 @@
 """The micro-batcher: waiting orders share one read and one write (performance of the path).
 
 A customer is in one batch in flight per process; its orders within a batch are decided in turn.
-A request id occurs once in flight, so that one statement never meets it twice.
 """
 
 import asyncio
@@ -9,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-from seatledger.contract.limits import MAX_ATTEMPTS
+from seatledger.contract.limits import MAX_ATTEMPTS, MAX_WAIT_SECONDS
 from seatledger.engine.calls import Unavailable
 
 LANES = 2  # batches in flight; more of them split the work into smaller ones
@@ -27,48 +26,70 @@ LOST = Lost()
 
 
 class _Waiting(Generic[T, R]):
-    __slots__ = ("alone", "future", "group", "item", "rounds")
+    __slots__ = ("deadline", "future", "group", "item", "rounds", "timer")
 
     def __init__(
-        self, item: T, group: Hashable, alone: Hashable | None, future: "asyncio.Future[R]"
+        self, item: T, group: Hashable, future: "asyncio.Future[R]", deadline: float
     ) -> None:
         self.item = item
         self.group = group
-        self.alone = alone
         self.future = future
+        self.deadline = deadline
         self.rounds = 0
+        self.timer: asyncio.TimerHandle | None = None
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def expire(self) -> None:
+        self.fail(Unavailable(1))
 
 
 class Batcher(Generic[T, R]):
     """Runs waiting items in batches.
 
-    `run` answers a list of results in the order of its items; `LOST` ones wait for another round,
-    five at most. An exception fails the batch: its items are then run one by one, so that one bad
-    order never fails its neighbours.
+    `run` answers a list of results in the order of its items. `LOST` ones go round again, five
+    times at most. An exception fails the batch: its items are then run one by one, so that one
+    bad order never fails its neighbours; only Unavailable is everyone's.
     """
 
-    def __init__(self, run: Callable[[Sequence[T]], Awaitable[list[R | Lost]]]) -> None:
+    def __init__(
+        self,
+        run: Callable[[Sequence[T]], Awaitable[Sequence[R | Lost]]],
+        *,
+        wait_seconds: float = MAX_WAIT_SECONDS,
+    ) -> None:
         self._run = run
+        self._wait_seconds = wait_seconds
         self._queue: deque[_Waiting[T, R]] = deque()
-        self._busy_groups: set[Hashable] = set()
-        self._busy_alone: set[Hashable] = set()
+        self._busy: set[Hashable] = set()
         self._lanes: set[asyncio.Task[None]] = set()
 
-    async def submit(self, item: T, group: Hashable, alone: Hashable | None) -> R:
+    async def submit(self, item: T, group: Hashable) -> R:
         """Wait for the result of an item.
 
-        Items of one `group` (a customer) never run in two batches at once; items with the same
-        `alone` key never run at once at all.
+        Items of one `group` (a customer) run in the order they came, never in two batches at
+        once. Raises Unavailable when an item's turn does not come in time or its rounds are used
+        up; an item that is running is waited for.
         """
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(item, group, alone, future))
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting[T, R](
+            item, group, loop.create_future(), loop.time() + self._wait_seconds
+        )
+        self._enqueue(waiting, first=False)
         self._start_lanes()
-        return await future
+        return await waiting.future
 
     async def drain(self) -> None:
         """Wait until nothing is queued or running."""
         while self._lanes:
             await asyncio.wait(self._lanes)
+
+    def _enqueue(self, waiting: _Waiting[T, R], *, first: bool) -> None:
+        (self._queue.appendleft if first else self._queue.append)(waiting)
+        loop = asyncio.get_running_loop()
+        waiting.timer = loop.call_at(waiting.deadline, waiting.expire)
 
     def _start_lanes(self) -> None:
         while len(self._lanes) < LANES and (batch := self._take()):
@@ -83,50 +104,51 @@ class Batcher(Generic[T, R]):
     def _take(self) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []
         passed: list[_Waiting[T, R]] = []
-        held = set(self._busy_groups)
         while self._queue and len(batch) < SIZE:
             waiting = self._queue.popleft()
-            if waiting.future.done():  # the caller went away
+            if waiting.future.done():  # the caller went away, or waited too long
                 continue
-            if waiting.group in held or waiting.alone in self._busy_alone:
-                held.add(waiting.group)  # keep the order within a group
-                passed.append(waiting)
-                continue
-            batch.append(waiting)
-            if waiting.alone is not None:
-                self._busy_alone.add(waiting.alone)
+            (passed if waiting.group in self._busy else batch).append(waiting)
         self._queue.extendleft(reversed(passed))
-        self._busy_groups.update(waiting.group for waiting in batch)
+        for waiting in batch:
+            self._busy.add(waiting.group)
+            if waiting.timer is not None:
+                waiting.timer.cancel()
         return batch
 
     async def _work(self, batch: list[_Waiting[T, R]]) -> None:
+        lost: list[_Waiting[T, R]] = []
         try:
-            await self._finish(batch)
+            await self._finish(batch, lost)
         finally:
-            for waiting in batch:
-                self._busy_groups.discard(waiting.group)
-                self._busy_alone.discard(waiting.alone)
+            self._busy.difference_update(waiting.group for waiting in batch)
+            for waiting in reversed(lost):  # first again, in their order
+                self._go_round(waiting)
 
-    async def _finish(self, batch: Sequence[_Waiting[T, R]]) -> None:
+    def _go_round(self, waiting: _Waiting[T, R]) -> None:
+        waiting.rounds += 1
+        now = asyncio.get_running_loop().time()
+        if waiting.rounds == MAX_ATTEMPTS or now >= waiting.deadline:
+            waiting.expire()
+        else:
+            self._enqueue(waiting, first=True)
+
+    async def _finish(self, batch: Sequence[_Waiting[T, R]], lost: list[_Waiting[T, R]]) -> None:
         try:
             results = await self._run([waiting.item for waiting in batch])
+            assert len(results) == len(batch), "a result for every item"
         except Exception as error:  # noqa: BLE001 - whatever it was goes to the caller it concerns
-            if len(batch) == 1 or isinstance(error, Unavailable):
+            if len(batch) > 1 and not isinstance(error, Unavailable):
                 for waiting in batch:
-                    if not waiting.future.done():
-                        waiting.future.set_exception(error)
+                    await self._finish([waiting], lost)
             else:
                 for waiting in batch:
-                    await self._finish([waiting])
+                    waiting.fail(error)
             return
         for waiting, result in zip(batch, results, strict=True):
             if waiting.future.done():
                 continue
-            if not isinstance(result, Lost):
-                waiting.future.set_result(result)
-                continue
-            waiting.rounds += 1
-            if waiting.rounds < MAX_ATTEMPTS:
-                self._queue.append(waiting)
+            if isinstance(result, Lost):
+                lost.append(waiting)
             else:
-                waiting.future.set_exception(Unavailable(1))
+                waiting.future.set_result(result)

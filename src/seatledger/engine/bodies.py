@@ -1,5 +1,6 @@
 """A parsed body of an account call with everything found wrong with its form."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from seatledger.contract.walker import FieldFaults, in_document_order
 from seatledger.domain.outcome import Refused
 
 _ADDRESS = "companyProfile.address."
+_ID = re.compile(r"(?:[^\W_]|-){4,40}")
 
 
 class Body(Struct, frozen=True):
@@ -20,6 +22,11 @@ class Body(Struct, frozen=True):
     raw: dict[str, Any]
     faults: FieldFaults
     malformed: Refused | None = None
+
+
+def may_be_id(text: str) -> bool:
+    """Whether a text has the form of an id; any other is an unknown one (accounts.md 2)."""
+    return _ID.fullmatch(text) is not None
 
 
 def field_refusal(

@@ -15,7 +15,7 @@ class Engine:
         self.pool = pool
         self.clock = clock
         self.worlds = Worlds(pool, clock, always_current=sandbox)
-        self.ids = Ids(pool)
+        self.ids = Ids()
         self.orders = Orders(pool, self.worlds, self.ids)
         self.writes = Writes(pool, self.worlds)
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Hashable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +18,13 @@ from seatledger.store.rows import AnyPool
 
 DEFAULT_SCOPES = ("openid", "AdobeID", "read_organizations", "ent_partners_sdk")
 MIN_KEY_BYTES = 32
+MAX_CLIENT_ID_CHARACTERS = 200
 
 _SCRYPT: dict[str, Any] = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 _KEPT_SECONDS = 5.0  # how long a process may act on a credential that another one changed
 _MOST_TOKENS = 10_000
+_MOST_NAMES = 10_000
+_MINUTE = 60.0
 
 
 def hash_secret(secret: str) -> str:
@@ -51,11 +55,15 @@ class Credentials:
         self._kept: dict[str, tuple[float, Credential]] = {}
 
     async def find(self, client_id: str) -> Credential | None:
-        """The credential of an API key; None if there is none."""
+        """The credential of an API key, as it was a few seconds ago; None if there is none."""
         kept = self._kept.get(client_id)
         if kept is not None and self._clock.monotonic() - kept[0] < _KEPT_SECONDS:
             return kept[1]
-        if len(client_id) > 200 or "\0" in client_id:
+        return await self.read(client_id)
+
+    async def read(self, client_id: str) -> Credential | None:
+        """The credential of an API key as it is now."""
+        if not 0 < len(client_id) <= MAX_CLIENT_ID_CHARACTERS or "\0" in client_id:
             return None
         async with self._pool.acquire() as connection:
             credential = await partners.load_credential(connection, client_id)
@@ -113,18 +121,25 @@ class Throttle:
     def __init__(self, clock: RealClock, most: int) -> None:
         self._clock = clock
         self._most = most
-        self._failures: dict[str, list[float]] = {}
+        self._failures: dict[Hashable, list[float]] = {}
 
-    def is_blocked(self, name: str) -> bool:
-        """Whether a name has failed too often within the last minute."""
-        return len(self._recent(name)) > self._most
+    def wait_seconds(self, names: Iterable[Hashable]) -> float:
+        """How long until none of the names has failed too often; 0 when that is now."""
+        return max((self._wait(name) for name in names), default=0.0)
 
-    def note_failure(self, name: str) -> None:
-        """Count a failure."""
-        self._failures[name] = [*self._recent(name), self._clock.monotonic()]
-        if len(self._failures) > _MOST_TOKENS:
+    def note_failure(self, names: Iterable[Hashable]) -> None:
+        """Count a failure of each name."""
+        for name in names:
+            self._failures[name] = [*self._recent(name), self._clock.monotonic()]
+        if len(self._failures) > _MOST_NAMES:
             self._failures = {n: times for n in self._failures if (times := self._recent(n))}
 
-    def _recent(self, name: str) -> list[float]:
-        since = self._clock.monotonic() - 60
+    def _wait(self, name: Hashable) -> float:
+        moments = self._recent(name)
+        if len(moments) <= self._most:
+            return 0.0
+        return moments[-self._most - 1] + _MINUTE - self._clock.monotonic()
+
+    def _recent(self, name: Hashable) -> list[float]:
+        since = self._clock.monotonic() - _MINUTE
         return [moment for moment in self._failures.get(name, ()) if moment > since]

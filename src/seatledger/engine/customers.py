@@ -6,13 +6,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, BLOCKED, PENDING
+from seatledger.contract.walker import in_document_order
 from seatledger.domain.calendar import add_years, utc_day
-from seatledger.domain.model import Customer, Partner
+from seatledger.domain.model import Customer, Partner, Reseller
 from seatledger.domain.outcome import Refused
 from seatledger.domain.profiles import normalized_profile
 from seatledger.engine import contacts, render
-from seatledger.engine.bodies import Body
-from seatledger.engine.resellers import fixed_field_faults, form_refusal, read_only_faults
+from seatledger.engine.bodies import Body, may_be_id
+from seatledger.engine.resellers import (
+    fixed_field_faults,
+    form_refusal,
+    has_corrected_address,
+    read_only_faults,
+)
 from seatledger.engine.writes import Done, LostRace, Scene
 from seatledger.store import accounts
 from seatledger.store.ids import Ids
@@ -22,6 +28,7 @@ _READ_ONLY = (
     "customerId", "resellerId", "status", "discounts", "tags", "cotermDate", "creationDate",
     "links",
 )  # fmt: skip
+_PROGRAMS = ("benefits", "linkedMembership")
 _LONGEST_TERM_YEARS = {"EDU": 4}
 
 
@@ -31,29 +38,22 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
     reseller_id = body.raw.get("resellerId")
     reseller = None
     if isinstance(reseller_id, str) and reseller_id:
-        reseller = await accounts.reseller(scene.connection, partner.partner_id, reseller_id)
-        if reseller is None and body.malformed is None:
+        if may_be_id(reseller_id):
+            reseller = await accounts.reseller(scene.connection, partner.partner_id, reseller_id)
+        if reseller is None:
             return Refused("1115")
-    coterm, coterm_faults = _extended_term(body.raw, utc_day(scene.now))
-    refused = form_refusal(body, partner, "customer", more_invalid=coterm_faults)
+    coterm, faults = _extended_term(body.raw, utc_day(scene.now))
+    refused = form_refusal(
+        body, partner, "customer", more_invalid=(*faults, *_program_faults(body.raw))
+    )
     if refused is not None:
         return refused
     assert reseller is not None
     if reseller.status not in (ACTIVE, PENDING):
         return Refused("1126")
     profile = normalized_profile(body.raw["companyProfile"], "customer")
-    refused = _program_refusal(body.raw, partner, profile, reseller.market_segments)
-    if refused is not None:
-        return refused
-    if await accounts.has_duplicate(
-        scene.connection,
-        reseller.reseller_id,
-        str(profile["companyName"]),
-        accounts.first_contact(profile),
-    ):
-        return Refused("1127")
     customer = Customer(
-        customer_id=partner.settings.id_prefix + await ids.account(),
+        customer_id=partner.settings.id_prefix + await ids.account(scene.connection),
         partner_id=partner.partner_id,
         reseller_id=reseller.reseller_id,
         status=PENDING,
@@ -66,8 +66,16 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
         extended_term=coterm is not None,
         global_sales=bool(body.raw.get("globalSalesEnabled")),
     )
+    refused = _program_refusal(body.raw, partner, reseller, customer, None)
+    if refused is not None:
+        return refused
+    if await accounts.has_duplicate(scene.connection, customer):
+        return Refused("1127")
 
     async def write(connection: AnyConnection) -> None:
+        await accounts.lock_name(connection, customer)
+        if await accounts.has_duplicate(connection, customer):
+            raise LostRace
         await accounts.insert_customer(connection, customer)
 
     return Done(
@@ -84,7 +92,7 @@ async def read(connection: AnyConnection, partner_id: str, customer_id: str) -> 
     if customer is None:
         return None
     profile = await contacts.with_known_names(connection, partner_id, customer.profile)
-    return replace(customer, profile=profile)
+    return replace(customer, profile=normalized_profile(profile, "customer"))
 
 
 async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
@@ -93,7 +101,7 @@ async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
     stored = await accounts.customer(scene.connection, partner.partner_id, customer_id)
     if stored is None:
         return Refused("1116")
-    refused = form_refusal(body, partner, "customer")
+    refused = form_refusal(body, partner, "customer", more_invalid=_program_faults(body.raw))
     if refused is not None:
         return refused
     if stored.status in (PENDING, BLOCKED):
@@ -104,9 +112,6 @@ async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
         return refused
     reseller = await accounts.reseller(scene.connection, partner.partner_id, stored.reseller_id)
     assert reseller is not None
-    refused = _program_refusal(body.raw, partner, profile, reseller.market_segments)
-    if refused is not None:
-        return refused
     reference = body.raw.get("externalReferenceId")
     global_sales = body.raw.get("globalSalesEnabled")
     changed = replace(
@@ -116,6 +121,12 @@ async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
         global_sales=stored.global_sales if global_sales is None else global_sales,
         version=stored.version + 1,
     )
+    refused = _program_refusal(body.raw, partner, reseller, changed, stored)
+    if refused is not None:
+        return refused
+    again = has_corrected_address(stored, profile)
+    if again:
+        changed = replace(changed, status=PENDING, settle_at=scene.world.settles_at(scene.now))
 
     async def write(connection: AnyConnection) -> None:
         if not await accounts.replace_customer(connection, changed, stored.version):
@@ -125,6 +136,7 @@ async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
         200,
         render.customer(changed, profile),
         (write, contacts.keep_names(partner.partner_id, profile)),
+        validates_account=again,
     )
 
 
@@ -147,11 +159,12 @@ def _extended_term(raw: dict[str, Any], today: date) -> tuple[date | None, tuple
 
 
 def _merged_profile(sent: dict[str, Any], stored: Customer) -> dict[str, Any]:
-    """The sent profile with what PATCH leaves as it is."""
+    """The sent profile with what PATCH leaves as it is; sub-segments go with their segment."""
+    segment = sent.get("marketSegment") or stored.segment
     return {
         **sent,
-        "marketSegment": sent.get("marketSegment") or stored.segment,
-        "marketSubSegments": stored.sub_segments,
+        "marketSegment": segment,
+        "marketSubSegments": stored.sub_segments if segment == stored.segment else [],
         "contacts": sent.get("contacts") or stored.profile["contacts"],
     }
 
@@ -176,20 +189,33 @@ async def _fixed_refusal(
     switched_off = raw.get("globalSalesEnabled") is False and stored.global_sales
     if switched_off and await accounts.has_active_deployment(connection, stored.customer_id):
         fixed.append("globalSalesEnabled")
-    return Refused("1119", tuple(fixed)) if fixed else None
+    return Refused("1119", tuple(in_document_order(fixed, raw))) if fixed else None
+
+
+def _program_faults(raw: dict[str, Any]) -> tuple[str, ...]:
+    """Programs sent in a form nobody could read: benefits that are no array."""
+    benefits = raw.get("benefits")
+    return () if benefits is None or isinstance(benefits, list) else ("benefits",)
 
 
 def _program_refusal(
-    raw: dict[str, Any], partner: Partner, profile: dict[str, Any], sold: list[str]
+    raw: dict[str, Any],
+    partner: Partner,
+    reseller: Reseller,
+    changed: Customer,
+    stored: Customer | None,
 ) -> Refused | None:
-    """Segment (2135) and global sales (1139, 1142); benefits are not served yet (4121)."""
-    if raw.get("benefits") not in (None, []):
-        return Refused("4121", ("benefits",))
-    if profile["marketSegment"] not in sold:
+    """Segment (2135), programs not served yet (4121), global sales (1139, 1142)."""
+    if changed.segment not in reseller.market_segments:
         return Refused("2135")
-    if raw.get("globalSalesEnabled") is True:
-        if not partner.global_sales_enabled:
-            return Refused("1139")
-        if profile["marketSegment"] != "COM":
-            return Refused("1142")
-    return None
+    held = {"benefits": stored.benefits if stored else []}
+    unserved = [name for name in raw if name in _PROGRAMS and raw[name] != held.get(name)]
+    unserved = [name for name in unserved if raw[name] not in (None, [])]
+    if unserved:
+        return Refused("4121", tuple(unserved))
+    if not changed.global_sales:
+        return None
+    sold_as = stored.segment if stored is not None and stored.global_sales else None
+    if sold_as is None and not partner.global_sales_enabled:
+        return Refused("1139")
+    return Refused("1142") if changed.segment not in ("COM", sold_as) else None

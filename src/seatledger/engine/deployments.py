@@ -5,6 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, INACTIVE
+from seatledger.contract.walker import in_document_order
 from seatledger.domain.addresses import address_faults, missing_postal_code, normalized_address
 from seatledger.domain.model import Customer, Deployment, Partner
 from seatledger.domain.outcome import Refused
@@ -15,6 +16,8 @@ from seatledger.engine.writes import Done, LostRace, Scene, Write
 from seatledger.store import accounts
 from seatledger.store.ids import Ids
 from seatledger.store.rows import AnyConnection
+
+_EDITABLE = ("companyProfile", "status")
 
 
 async def create(scene: Scene, customer_id: str, body: Body, ids: Ids) -> Done | Refused:
@@ -30,7 +33,7 @@ async def create(scene: Scene, customer_id: str, body: Body, ids: Ids) -> Done |
     if address["country"] == customer.country:
         return Refused("1141")
     deployment = Deployment(
-        deployment_id=partner.settings.id_prefix + await ids.deployments.new(),
+        deployment_id=partner.settings.id_prefix + await ids.deployments.new(scene.connection),
         customer_id=customer_id,
         partner_id=partner.partner_id,
         status=ACTIVE,
@@ -49,7 +52,8 @@ async def update(scene: Scene, customer_id: str, deployment_id: str, body: Body)
     stored = await accounts.deployment(scene.connection, customer_id, deployment_id)
     if stored is None:
         return Refused("2138")
-    refused = _form_refusal(body, partner)
+    is_empty = body.raw.get("companyProfile") is None and body.raw.get("status") is None
+    refused = _form_refusal(body, partner, missing=_EDITABLE if is_empty else ())
     if refused is not None:
         return refused
     status = body.raw.get("status") or stored.status
@@ -67,7 +71,7 @@ async def update(scene: Scene, customer_id: str, deployment_id: str, body: Body)
     ):
         fixed.append("status")
     if fixed:
-        return Refused("1119", tuple(fixed))
+        return Refused("1119", tuple(in_document_order(fixed, body.raw)))
     changed = replace(stored, address=address, status=status)
     return Done(200, render.deployment(changed), (_write(changed, customer),))
 
@@ -90,17 +94,20 @@ def _program_refusal(partner: Partner, customer: Customer) -> Refused | None:
 
 
 def _form_refusal(
-    body: Body, partner: Partner, *, before_values: Refused | None = None
+    body: Body,
+    partner: Partner,
+    *,
+    missing: tuple[str, ...] = (),
+    before_values: Refused | None = None,
 ) -> Refused | None:
     """1121 and 1122, then what the program forbids, then the values of the address."""
     address: Any = (body.raw.get("companyProfile") or {}) if body.malformed is None else {}
     address = address.get("address") if isinstance(address, dict) else None
-    missing = []
     invalid: list[str] = []
     if isinstance(address, dict):
         invalid = address_faults(address, countries=sold_countries(partner))
         if missing_postal_code(address):
-            missing.append("companyProfile.address.postalCode")
+            missing = (*missing, "companyProfile.address.postalCode")
     refused = field_refusal(body, missing=missing, invalid=invalid)
     if before_values is not None and (refused is None or refused.code in ("1117", "1118")):
         return before_values

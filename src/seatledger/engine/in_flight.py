@@ -10,25 +10,26 @@ T = TypeVar("T")
 
 
 class InFlight:
-    """Runs one call per key at a time.
+    """Keeps repeats of a running call apart from it.
 
     A repeat waits up to a quarter of a second for the first to end and then runs itself: it finds
-    the stored answer. If the first takes longer, the repeat is told so.
+    the stored answer, or, where nothing was stored, it does the work; that of several such
+    repeats only one takes effect is the database's part. If the first takes longer, the repeat is
+    told so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._wait_seconds = wait_seconds
         self._running: dict[Hashable, asyncio.Future[None]] = {}
 
     async def once(
         self, key: Hashable, run: Callable[[], Awaitable[T]], busy: Callable[[], T]
     ) -> T:
-        """Run `run` when the key is free; `busy()` when it does not become so in time."""
-        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
-        while (first := self._running.get(key)) is not None:
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                return busy()
-            await asyncio.wait({first}, timeout=left)
+        """Run `run` when nobody runs under the key; `busy()` when that takes too long."""
+        first = self._running.get(key)
+        if first is not None:
+            await asyncio.wait({first}, timeout=self._wait_seconds)
+            return await run() if first.done() else busy()
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._running[key] = ended
         try:

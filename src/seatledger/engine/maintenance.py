@@ -1,24 +1,34 @@
 """What an operator runs from the command line: checks, partners, data."""
 
 import json
+import re
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from seatledger.clock import SystemClock
 from seatledger.domain.invariants import violations
 from seatledger.engine import partners as partner_rules
-from seatledger.engine.credentials import new_secret
+from seatledger.engine.credentials import (
+    DEFAULT_SCOPES,
+    hash_secret,
+    new_secret,
+    secret_matches,
+)
 from seatledger.engine.partners import NewWorld
 from seatledger.store import history, partners
 from seatledger.store.database import connect
+from seatledger.store.partners import Credential
 from seatledger.store.rows import AnyConnection, AnyPool
 
 PAGE = 200
+MOST_SECRETS = 2  # during rotation (platform.md 2.1)
+_CLIENT_ID = re.compile(r"[!-~]{1,200}")
 _KNOWN = frozenset(
     {
         "distributorId", "name", "status", "country", "regions", "currencies", "marketSegments",
@@ -75,10 +85,11 @@ async def load_catalog(database_url: str, path: Path) -> str:
 async def apply_partner(database_url: str, path: Path) -> list[str]:
     """Create or change a partner from a TOML or JSON file (accounts.md 3). Idempotent.
 
-    A secret is printed only when it was made here. PartnerFileError names what is wrong.
+    A secret is printed only when it was made here. PartnerFileError says what is wrong.
     """
     doc = _read_file(path)
     async with _pool(database_url) as pool, pool.acquire() as connection, connection.transaction():
+        await partners.lock_setup(connection)
         return await _apply(connection, doc)
 
 
@@ -91,18 +102,28 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         doc = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PartnerFileError(f"{path.name}: {error}") from error
+        raise PartnerFileError(str(error)) from error
     if not isinstance(doc, dict):
-        raise PartnerFileError(f"{path.name}: not an object")
+        raise PartnerFileError("not an object")
     unknown = sorted(set(doc) - _KNOWN) + partner_rules.unknown_names(doc)
     if unknown:
-        raise PartnerFileError(f"{path.name}: unknown {', '.join(unknown)}")
-    faults = partner_rules.contract_faults(doc)
+        raise PartnerFileError(f"unknown: {', '.join(unknown)}")
+    faults = partner_rules.contract_faults(doc) + _credential_faults(doc)
     if faults:
-        raise PartnerFileError(f"{path.name}: out of range: {', '.join(faults)}")
-    if not isinstance(doc.get("distributorId"), str):
-        raise PartnerFileError(f"{path.name}: distributorId is missing")
+        raise PartnerFileError(f"out of range: {', '.join(faults)}")
+    if "distributorId" not in doc:
+        raise PartnerFileError("distributorId is missing")
     return doc
+
+
+def _credential_faults(doc: dict[str, Any]) -> list[str]:
+    client_id = doc.get("clientId", "usual")
+    sound = isinstance(client_id, str) and _CLIENT_ID.fullmatch(client_id)
+    faults = [] if sound else ["clientId"]
+    secrets = doc.get("clientSecret", "usual")
+    secrets = secrets if isinstance(secrets, list) else [secrets]
+    sound = 1 <= len(secrets) <= MOST_SECRETS and all(isinstance(s, str) and s for s in secrets)
+    return faults if sound else [*faults, "clientSecret"]
 
 
 async def _apply(connection: AnyConnection, doc: dict[str, Any]) -> list[str]:
@@ -119,31 +140,44 @@ async def _apply(connection: AnyConnection, doc: dict[str, Any]) -> list[str]:
         partner = partner_rules.changed_partner(row.doc, doc)
         if partner == row.doc:
             lines = [f"partner {partner_id} unchanged"]
-        else:
-            await partners.replace_doc(connection, partner, row.version)
+        elif await partners.replace_doc(connection, partner, row.version):
             lines = [f"partner {partner_id} changed"]
+        else:
+            raise PartnerFileError(f"partner {partner_id} was changed meanwhile, try again")
     return lines + await _apply_credential(connection, partner_id, doc)
 
 
 async def _apply_credential(
     connection: AnyConnection, partner_id: str, doc: dict[str, Any]
 ) -> list[str]:
-    """Give the partner the API key of the file, or a first one of its own."""
-    held = await partners.credentials_of(connection, partner_id)
+    """Give the partner the API key of the file with exactly its secrets, or a first key."""
+    held = {one.client_id: one for one in await partners.credentials_of(connection, partner_id)}
+    given = doc.get("clientSecret") or []
+    secrets = [given] if isinstance(given, str) else given
     client_id = doc.get("clientId")
-    if client_id is None and held:
+    if client_id is None and held and not secrets:
         return []
-    secret = doc.get("clientSecret")
-    if client_id is not None and secret is None and any(c.client_id == client_id for c in held):
+    if client_id is None and len(held) > 1:
+        raise PartnerFileError("clientSecret needs its clientId: the partner has several")
+    if client_id is None:
+        client_id = next(iter(held), None) or partner_rules.new_client_id()
+    known = held.get(client_id)
+    if known is None and await partners.load_credential(connection, client_id) is not None:
+        raise PartnerFileError(f"clientId {client_id} belongs to another partner")
+    if known is not None and (not secrets or _has_secrets(known, secrets)):
         return []
-    client_id = client_id or partner_rules.new_client_id()
-    made = secret is None
-    secret = secret or new_secret()
-    await partner_rules.give_credential(
-        connection, partner_id, client_id, secret, origin="operator"
+    made = [] if secrets else [new_secret()]
+    hashes = tuple(hash_secret(secret) for secret in (*secrets, *made))
+    credential = known or Credential(
+        client_id, partner_id, (), DEFAULT_SCOPES, "full", "active", "operator"
     )
-    lines = [f"client id {client_id}"]
-    return [*lines, f"client secret {secret} (shown once)"] if made else lines
+    await partners.put_credential(connection, replace(credential, secret_hashes=hashes))
+    return [f"client id {client_id}", *(f"client secret {one} (shown once)" for one in made)]
+
+
+def _has_secrets(credential: Credential, secrets: Sequence[str]) -> bool:
+    hashes = credential.secret_hashes
+    return len(secrets) == len(hashes) and all(map(secret_matches, secrets, hashes))
 
 
 @asynccontextmanager

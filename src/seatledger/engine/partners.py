@@ -2,16 +2,16 @@
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from seatledger.contract.countries import PRICE_REGIONS, default_currencies
+from seatledger.contract.countries import PRICE_REGIONS, SUPPORTED, default_currencies
 from seatledger.domain.catalog_file import read_catalog
 from seatledger.domain.discount_file import read_discounts
 from seatledger.domain.model import Partner, PartnerSettings
@@ -45,6 +45,8 @@ _RANGES: dict[str, tuple[int, int]] = {
 }
 _CURRENCIES = frozenset({"AUD", "EUR", "GBP", "JPY", "USD"})
 _ID_PREFIX = re.compile("[A-Za-z0-9]{0,4}")
+_PARTNER_ID = re.compile("[A-Za-z0-9_-]{1,40}")
+_LONGEST_NAME = 200
 SAMPLES = {"catalog": "sample_catalog.csv", "flex_discounts": "sample_flex_discounts.csv"}
 
 
@@ -61,31 +63,7 @@ def contract_faults(doc: dict[str, Any]) -> list[str]:
 
     For the partner file and the control API alike (README 5 of the contract, accounts.md 3).
     """
-    faults = [
-        name
-        for name, allowed in (
-            ("regions", set(PRICE_REGIONS)),
-            ("marketSegments", set(SEGMENTS)),
-            ("programs", set(PROGRAMS)),
-        )
-        if name in doc and not _is_subset(doc[name], allowed)
-    ]
-    currencies = doc.get("currencies")
-    if "currencies" in doc and not (
-        isinstance(currencies, dict)
-        and all(
-            region in PRICE_REGIONS and _is_subset(sold, _CURRENCIES)
-            for region, sold in currencies.items()
-        )
-    ):
-        faults.append("currencies")
-    if doc.get("status") not in (None, "1000", "1004"):
-        faults.append("status")
-    faults += [
-        name
-        for name in ("globalSalesEnabled", "lgaEnabled")
-        if name in doc and not isinstance(doc[name], bool)
-    ]
+    faults = [name for name, holds in _FIELDS.items() if name in doc and not holds(doc[name])]
     flags = doc.get("flags") or {}
     if not isinstance(flags, dict):
         return [*faults, "flags"]
@@ -93,17 +71,52 @@ def contract_faults(doc: dict[str, Any]) -> list[str]:
 
 
 def unknown_names(doc: dict[str, Any]) -> list[str]:
-    """Paths of unknown flags and quirks (1121)."""
-    flags = doc.get("flags")
-    quirks = doc.get("quirks")
+    """Paths of unknown flags and quirks (1121); what is no list of names is a fault instead."""
+    flags, quirks = doc.get("flags"), doc.get("quirks")
     known = PartnerSettings.__struct_fields__
-    unknown = [f"flags.{name}" for name in flags or {} if name not in known]
-    names = quirks if isinstance(quirks, list | dict) else ()
-    return unknown + [f"quirks.{name}" for name in names if name not in QUIRKS]
+    unknown = [f"flags.{name}" for name in flags if name not in known] if _is_table(flags) else []
+    if _are_texts(quirks):
+        unknown += [f"quirks.{name}" for name in quirks if name not in QUIRKS]
+    return unknown
 
 
-def _is_subset(values: object, allowed: Iterable[str]) -> bool:
-    return isinstance(values, list) and bool(values) and set(values) <= set(allowed)
+def _is_table(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)
+
+
+def _are_texts(values: object) -> TypeGuard[list[str]]:
+    return isinstance(values, list) and all(isinstance(one, str) for one in values)
+
+
+def _subset_of(allowed: Iterable[str]) -> Callable[[object], bool]:
+    known = frozenset(allowed)
+    return lambda values: _are_texts(values) and bool(values) and known.issuperset(values)
+
+
+def _are_currencies(value: object) -> bool:
+    holds = _subset_of(_CURRENCIES)
+    return _is_table(value) and all(
+        region in PRICE_REGIONS and holds(sold) for region, sold in value.items()
+    )
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_FIELDS: dict[str, Callable[[object], bool]] = {
+    "distributorId": lambda value: isinstance(value, str) and bool(_PARTNER_ID.fullmatch(value)),
+    "name": lambda value: isinstance(value, str) and 1 <= len(value) <= _LONGEST_NAME,
+    "status": lambda value: value in ("1000", "1004"),
+    "country": lambda value: isinstance(value, str) and value in SUPPORTED,
+    "regions": _subset_of(PRICE_REGIONS),
+    "currencies": _are_currencies,
+    "marketSegments": _subset_of(SEGMENTS),
+    "programs": _subset_of(PROGRAMS),
+    "globalSalesEnabled": _is_flag,
+    "lgaEnabled": _is_flag,
+    "quirks": _are_texts,
+}
 
 
 def _fits(name: str, value: object) -> bool:
@@ -121,9 +134,6 @@ def changed_partner(partner: Partner, doc: dict[str, Any]) -> Partner:
     """A partner with the fields of `doc` (already judged) laid over its own."""
     settings = {**msgspec.to_builtins(partner.settings), **(doc.get("flags") or {})}
     quirks = doc.get("quirks")
-    if isinstance(quirks, dict):
-        on = {name for name, wanted in quirks.items() if wanted}
-        quirks = (partner.quirks | on) - {name for name, wanted in quirks.items() if not wanted}
     regions = tuple(doc.get("regions") or partner.regions)
     currencies = doc.get("currencies") or partner.currencies
     return replace(

@@ -29,6 +29,7 @@ from seatledger.contract.resources import (
     SubscriptionOut,
 )
 from seatledger.contract.statuses import COMPLETED_ORDER_STATUSES
+from seatledger.domain.addresses import normalized_address
 from seatledger.domain.model import (
     Customer,
     Deployment,
@@ -44,6 +45,7 @@ from seatledger.domain.outcome import Refused
 from seatledger.domain.pricing import minor_digits
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def encode(value: Any) -> bytes:
@@ -258,7 +260,7 @@ def deployment(one: Deployment) -> DeploymentOut:
     """The Deployment resource."""
     return DeploymentOut(
         one.deployment_id,
-        DeploymentProfile(one.address),
+        DeploymentProfile(normalized_address(one.address)),
         timestamp(one.created_at),
         one.status,
         self_links(f"/v3/customers/{one.customer_id}/deployments/{one.deployment_id}"),
@@ -267,5 +269,5 @@ def deployment(one: Deployment) -> DeploymentOut:
 
 def to_builtins(resource: msgspec.Struct) -> dict[str, Any]:
     """A resource as the JSON object a caller reads, to compare what is sent back with it."""
-    shown: dict[str, Any] = msgspec.to_builtins(resource, builtin_types=(Decimal,))
+    shown: dict[str, Any] = _DECODER.decode(encode(resource))
     return shown

@@ -5,9 +5,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from seatledger.contract.countries import countries_of
-from seatledger.contract.statuses import BLOCKED, PENDING
+from seatledger.contract.statuses import BLOCKED, INVALID_ADDRESS, PENDING
+from seatledger.contract.walker import in_document_order
 from seatledger.domain.addresses import missing_postal_code
-from seatledger.domain.model import Partner, Reseller
+from seatledger.domain.model import Customer, Partner, Reseller
 from seatledger.domain.outcome import Refused
 from seatledger.domain.profiles import normalized_profile, profile_faults
 from seatledger.engine import contacts, render
@@ -32,7 +33,7 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
     if not set(_segments(profile)) <= set(partner.market_segments):
         return Refused("2135")
     reseller = Reseller(
-        reseller_id=partner.settings.id_prefix + await ids.account(),
+        reseller_id=partner.settings.id_prefix + await ids.account(scene.connection),
         partner_id=partner.partner_id,
         status=PENDING,
         external_reference_id=body.raw.get("externalReferenceId") or "",
@@ -59,7 +60,7 @@ async def read(connection: AnyConnection, partner_id: str, reseller_id: str) -> 
     if reseller is None:
         return None
     profile = await contacts.with_known_names(connection, partner_id, reseller.profile)
-    return replace(reseller, profile=profile)
+    return replace(reseller, profile=normalized_profile(profile, "reseller"))
 
 
 async def update(scene: Scene, reseller_id: str, body: Body) -> Done | Refused:
@@ -81,7 +82,7 @@ async def update(scene: Scene, reseller_id: str, body: Body) -> Done | Refused:
         ("distributorId", "resellerId", "creationDate", "status", "links"),
     )
     if fixed:
-        return Refused("1119", tuple(fixed))
+        return Refused("1119", tuple(in_document_order(fixed, body.raw)))
     profile = normalized_profile(body.raw["companyProfile"], "reseller")
     segments = set(_segments(profile))
     if not segments <= set(partner.market_segments):
@@ -96,13 +97,16 @@ async def update(scene: Scene, reseller_id: str, body: Body) -> Done | Refused:
         external_reference_id=stored.external_reference_id if reference is None else reference,
         version=stored.version + 1,
     )
+    again = has_corrected_address(stored, profile)
+    if again:
+        changed = replace(changed, status=PENDING, settle_at=scene.world.settles_at(scene.now))
 
     async def write(connection: AnyConnection) -> None:
         if not await accounts.replace_reseller(connection, changed, stored.version):
             raise LostRace
 
     writes: tuple[Write, ...] = (write, contacts.keep_names(partner.partner_id, profile))
-    return Done(200, render.reseller(changed, profile), writes)
+    return Done(200, render.reseller(changed, profile), writes, validates_account=again)
 
 
 def form_refusal(
@@ -139,8 +143,13 @@ def fixed_field_faults(raw: dict[str, Any], stored: dict[str, Any]) -> list[str]
 def read_only_faults(
     raw: dict[str, Any], shown: dict[str, Any], names: tuple[str, ...]
 ) -> list[str]:
-    """Read-only fields sent with another value than the API shows (accounts.md 2)."""
-    return [name for name in names if name in raw and raw[name] != shown.get(name)]
+    """Read-only fields sent with another value than the API shows (accounts.md 2); null is none."""
+    return [name for name in names if raw.get(name) is not None and raw[name] != shown.get(name)]
+
+
+def has_corrected_address(stored: Reseller | Customer, profile: dict[str, Any]) -> bool:
+    """Whether a change sends an account with a refused address into validation again (5.1)."""
+    return stored.status == INVALID_ADDRESS and stored.profile["address"] != profile["address"]
 
 
 def _segments(profile: dict[str, Any]) -> list[str]:

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from seatledger.contract.statuses import ACTIVE, DUPLICATE, PENDING
+from seatledger.contract.statuses import ACTIVE, DUPLICATE, INVALID_ADDRESS, PENDING
 from seatledger.domain.fulfilment import Settlement, settle, verdict
 from seatledger.domain.model import Account, Customer, Order, Reseller
 from seatledger.engine.world import World
 from seatledger.store import rows, settling
+from seatledger.store.database import is_away, transaction
 from seatledger.store.ids import subscription_id
 from seatledger.store.rows import AnyConnection, AnyPool
 from seatledger.store.settling import Due, Event
@@ -33,7 +35,7 @@ class Settled(Struct, frozen=True):
 
 
 async def settle_due(
-    pool: AnyPool,
+    source: AnyPool | AnyConnection,
     world: World,
     at: datetime,
     *,
@@ -44,16 +46,18 @@ async def settle_due(
     """Settle everything of a partner that is due at the business instant `at`.
 
     Accounts first, because customers that become active set their orders free. `most` bounds the
-    customers settled. Work that keeps failing is parked, never retried for ever.
+    customers settled. With `wait` customers in use elsewhere are waited for, otherwise passed
+    over. Work that keeps failing is parked, never retried for ever; an error is raised only when
+    the database was away or preferred another transaction.
     """
     done: list[Settled] = []
     if customer_ids is None:
-        done += await settle_accounts(pool, world, at)
+        done += await settle_accounts(source, world, at)
     remaining = most
     while remaining is None or remaining > 0:
         limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
         batch = await _settle_batch(
-            pool, world, at, customer_ids=customer_ids, limit=limit, wait=wait
+            source, world, at, customer_ids=customer_ids, limit=limit, wait=wait
         )
         done += batch
         if not batch:
@@ -64,7 +68,7 @@ async def settle_due(
 
 
 async def _settle_batch(
-    pool: AnyPool,
+    source: AnyPool | AnyConnection,
     world: World,
     at: datetime,
     *,
@@ -74,7 +78,7 @@ async def _settle_batch(
 ) -> list[Settled]:
     locked: list[str] = []
     try:
-        async with pool.acquire() as connection, connection.transaction():
+        async with transaction(source) as connection:
             locked = await settling.lock_due(
                 connection,
                 world.partner_id,
@@ -86,23 +90,35 @@ async def _settle_batch(
             if not locked:
                 return []
             return await _carry_out(connection, world, locked, at)
-    except (ArithmeticError, AssertionError, LookupError, ValueError) as error:
+    except Exception as error:
+        if not locked or is_away(error) or isinstance(error, asyncpg.TransactionRollbackError):
+            raise
         if len(locked) == 1:
-            await _note_failure(pool, locked[0], error)
+            await _note_failure(source, locked[0], error)
             return []
     done: list[Settled] = []
     for customer_id in locked:
-        done += await _settle_batch(pool, world, at, customer_ids=[customer_id], limit=1, wait=wait)
+        done += await _settle_batch(
+            source, world, at, customer_ids=[customer_id], limit=1, wait=wait
+        )
     return done
 
 
-async def _note_failure(pool: AnyPool, customer_id: str, error: Exception) -> None:
+async def _note_failure(
+    source: AnyPool | AnyConnection, customer_id: str, error: Exception
+) -> None:
     reason = f"{type(error).__name__}: {error}"
-    async with pool.acquire() as connection, connection.transaction():
+    async with transaction(source) as connection:
         parked = await settling.count_attempt(
             connection, customer_id, reason, limit=ATTEMPTS_BEFORE_PARKING
         )
-    log.error("settlement failed", customer_id=customer_id, reason=reason, parked=parked)
+    log.error(
+        "settlement failed",
+        customer_id=customer_id,
+        reason=reason,
+        parked=parked,
+        exc_info=error,
+    )
 
 
 async def _carry_out(
@@ -150,14 +166,19 @@ def _order_event(result: Settlement, at: datetime) -> Event:
     return Event(order.partner_id, at, kind, order.customer_id, order.order_id, "", order.status)
 
 
-async def settle_accounts(pool: AnyPool, world: World, at: datetime) -> list[Settled]:
+async def settle_accounts(
+    source: AnyPool | AnyConnection, world: World, at: datetime
+) -> list[Settled]:
     """Finish the validation of resellers and customers that is due (accounts.md 5.1)."""
-    async with pool.acquire() as connection, connection.transaction():
+    async with transaction(source) as connection:
         resellers, customers = await settling.lock_due_accounts(connection, world.partner_id, at)
         validated = [_validated_reseller(one) for one in resellers]
-        activated = [await _validated_customer(connection, one) for one in customers]
         await rows.upsert(connection, "reseller", "reseller_id", validated)
-        await rows.upsert(connection, "customer", "customer_id", activated)
+        activated = []
+        for one in sorted(customers, key=lambda one: (one.created_at, one.customer_id)):
+            activated.append(await _validated_customer(connection, one))
+            # At once: of two with the same name the later one is the duplicate.
+            await rows.upsert(connection, "customer", "customer_id", activated[-1:])
         done = [
             *(Settled("reseller", one.reseller_id, one.status, at) for one in validated),
             *(Settled("customer", c.customer_id, c.status, at, c.customer_id) for c in activated),
@@ -181,9 +202,10 @@ def _validated_reseller(reseller: Reseller) -> Reseller:
 
 
 async def _validated_customer(connection: AnyConnection, customer: Customer) -> Customer:
-    status = customer.injected_status
-    if status is None:
-        status = DUPLICATE if await settling.has_twin(connection, customer) else ACTIVE
+    """Checked for blocked, duplicate, address, in this order; the first hit decides."""
+    status = customer.injected_status or ACTIVE
+    if status in (ACTIVE, INVALID_ADDRESS) and await settling.has_twin(connection, customer):
+        status = DUPLICATE
     return replace(
         customer, status=status, version=customer.version + 1, settle_at=None, injected_status=None
     )

@@ -51,6 +51,13 @@ class World(Struct, frozen=True):
         """Whether accepted work is settled before the answer goes out (sandbox.md 5.2)."""
         return self.row.settlement_mode == "immediate"
 
+    @property
+    def is_settled_by_callers(self) -> bool:
+        """Whether a call that makes work due, by accepting it or by moving a clock that stands,
+        settles it as well."""
+        stands_still = self.row.settlement_mode == "delay" and self.row.clock_mode == "frozen"
+        return self.settles_at_once or stands_still
+
 
 def business_now(row: WorldRow, real: datetime) -> datetime:
     """The partner's clock: real time, a frozen instant, or one running from an instant."""

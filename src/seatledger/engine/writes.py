@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import asyncpg
+import structlog
 from msgspec import Struct
 
 from seatledger.contract.limits import MAX_ATTEMPTS
@@ -23,8 +24,11 @@ from seatledger.engine.in_flight import InFlight
 from seatledger.engine.settle import settle_accounts
 from seatledger.engine.world import World, Worlds
 from seatledger.store import replays
+from seatledger.store.database import is_away
 from seatledger.store.placing import Stored
 from seatledger.store.rows import AnyConnection, AnyPool
+
+log = structlog.get_logger()
 
 Write = Callable[[AnyConnection], Awaitable[None]]
 
@@ -80,10 +84,12 @@ class Writes:
         for _ in range(MAX_ATTEMPTS):
             try:
                 return await self._attempt(call, decide)
-            except (LostRace, asyncpg.UniqueViolationError, asyncpg.SerializationError):
+            except (LostRace, asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
                 continue
-            except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-                raise Unavailable(5) from error
+            except Exception as error:
+                if is_away(error):
+                    raise Unavailable(5) from error
+                raise
         raise Unavailable(1)
 
     async def _attempt(self, call: Call, decide: Decide) -> Answer:
@@ -106,7 +112,11 @@ class Writes:
             if is_stored(answer.http_status, code):
                 await self._write(connection, call, decision, answer, now)
         if isinstance(decision, Done) and decision.validates_account and world.settles_at_once:
-            await settle_accounts(self._pool, world, now)
+            try:
+                await settle_accounts(self._pool, world, now)
+            except Exception:
+                # The account is committed and stays due for the worker.
+                log.exception("validation left to the worker", partner_id=call.partner_id)
         return answer
 
     async def _write(

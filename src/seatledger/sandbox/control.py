@@ -102,9 +102,9 @@ class Desk:
 
     def _route(self, path: str, actions: dict[str, Action], *, admin: bool) -> Route:
         async def serve(request: Request) -> Response:
-            answer = await self._serve(request, actions[request.method.lower()], admin=admin)
-            request_id = request.scope["state"]["request_id"]
-            return answers.response(request.scope, answer, request_id=request_id)
+            action = actions["get" if request.method == "HEAD" else request.method.lower()]
+            answer = await self._serve(request, action, admin=admin)
+            return answers.response(request.scope, answer)
 
         return Route(path, serve, methods=[method.upper() for method in actions])
 
@@ -156,7 +156,7 @@ class Desk:
                 return answers.refusal("4115")
             partner_id = credential.partner_id
         else:
-            context = await self._gate.context(request.scope, headers)
+            context = await self._gate.context(request.scope)
             if not isinstance(context, Context):
                 return context
             partner_id = context.partner_id

@@ -1,8 +1,7 @@
 """What a fault may say: bodies of the control call and the shortcut header (sandbox.md 5.3)."""
 
-import re
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct, defstruct
@@ -131,15 +130,11 @@ _BODIES: Final[dict[str, type[Struct]]] = {
 }
 
 
-class Order(Struct, frozen=True):
-    """A fault as it is to be armed."""
+def read_fault(control: Control) -> tuple[FaultIn, datetime | None]:
+    """The fault a control call asks for and when it expires (business clock).
 
-    body: FaultIn
-    expires_at: datetime | None
-
-
-def read_fault(control: Control) -> Order:
-    """The fault a control call asks for; Refusal (1121, 1122, 1117) names what is wrong with it."""
+    Raises Refusal (1121, 1122, 1117) with everything that is wrong with it.
+    """
     effect = control.raw.get("effect")
     name = effect.get("type") if isinstance(effect, dict) else None
     shape = _BODIES.get(name) if isinstance(name, str) else None
@@ -158,7 +153,7 @@ def read_fault(control: Control) -> Order:
     missing = _missing_times(body.effect)
     if missing:
         raise Refusal(Refused("1122", tuple(f"effect.{field}" for field in missing)))
-    return Order(body, expires_at)
+    return body, expires_at
 
 
 def _effect_refusal(effect: object, name: object) -> Refused:
@@ -214,7 +209,18 @@ def read_shortcut(text: str) -> Effect | None:
 
 def fits(pattern: str | None, text: str | None) -> bool:
     """Whether a text matches a pattern in which `*` stands for any text; no pattern fits all."""
-    if pattern is None:
-        return True
-    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
-    return text is not None and re.fullmatch(expression, text, re.DOTALL) is not None
+    if pattern is None or text is None:
+        return pattern is None
+    head, *rest = pattern.split("*")
+    if not rest:
+        return text == pattern
+    if not text.startswith(head):
+        return False
+    *middle, tail = rest
+    at = len(head)
+    for part in middle:  # the leftmost place leaves the most room for what follows
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return at + len(tail) <= len(text) and text.endswith(tail)

@@ -44,16 +44,17 @@ _CHANCE = secrets.SystemRandom()
 
 async def arm(control: Control) -> tuple[int, Any]:
     """POST /sandbox/faults: armed from the next call on."""
-    wanted = read_fault(control)
+    wanted, expires_at = read_fault(control)
+    effect = control.raw["effect"]
     fault = Fault(
         fault_id=secrets.token_hex(8),
         partner_id=control.partner_id,
         match=control.raw.get("match") or {},
-        effect=control.raw["effect"],
-        skip=wanted.body.skip,
-        times=wanted.body.times,
-        probability=wanted.body.probability,
-        expires_at=wanted.expires_at,
+        effect={name: value for name, value in effect.items() if value is not None},
+        skip=wanted.skip,
+        times=wanted.times,
+        probability=wanted.probability,
+        expires_at=expires_at,
     )
     now = _now(control)
     async with control.engine.pool.acquire() as connection, connection.transaction():
@@ -209,7 +210,9 @@ class _Asked:
 
     def _offers(self) -> list[str]:
         lines = self._body.get("lineItems")
-        found = [line.get("offerId") for line in lines or () if isinstance(line, dict)]
+        if not isinstance(lines, list):
+            return []
+        found = [line.get("offerId") for line in lines if isinstance(line, dict)]
         return [offer for offer in found if isinstance(offer, str)]
 
 

@@ -1,20 +1,181 @@
-"""Ready-made data sets (sandbox.md 2)."""
+"""Ready-made data: accounts and orders a test starts from (sandbox.md 2).
 
-from typing import Any
+Everything is made through the use cases of the public API and settled at once, whatever the
+world's settlement mode; what lies in the past is moved there by the direct edits.
+"""
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
+
+from seatledger.domain.calendar import add_years, utc_day
+from seatledger.domain.outcome import Refused
+from seatledger.engine import render
 from seatledger.engine.context import Engine
-from seatledger.sandbox.control import Control
+from seatledger.sandbox.control import Conflict, Control, Refusal
+from seatledger.sandbox.edit_bodies import CustomerEdit, DiscountEdit, OrderEdit
+from seatledger.sandbox.fixture_maker import Maker
+from seatledger.sandbox.market import Market, home_market, other_market
 
-SETS: dict[str, Any] = {}
+_TERM_ALREADY_RUN_DAYS = 183
+_HVD_LEVEL = "14"
+_HVD_SEATS = 100  # what the level asks for
+
+
+async def reseller(maker: Maker) -> dict[str, Any]:
+    """A reseller (1000). No dates but now."""
+    return {"resellerId": await maker.reseller()}
+
+
+async def customer(maker: Maker) -> dict[str, Any]:
+    """A customer (1000) of a reseller. No dates but now."""
+    made = await maker.customer()
+    return {"resellerId": made.reseller_id, "customerId": made.customer_id}
+
+
+async def orders(maker: Maker) -> dict[str, Any]:
+    """Three orders of a customer: one 1000, one 1004, one returned (1008), all placed now.
+
+    The anniversary is one year from today.
+    """
+    market = await maker.market()
+    offer = market.offers[0]
+    kept = await maker.order(market, offer, 5)
+    failed = await maker.order(market, offer, 2, status="1004")
+    returned = await maker.order(market, offer, 3)
+    await maker.give_back(returned)
+    return await maker.ids([kept, failed, returned])
+
+
+async def default(maker: Maker) -> dict[str, Any]:
+    """A reseller, a customer of it, and the customer's orders of the set `orders`."""
+    return await orders(maker)
+
+
+async def coterm_mid_year(maker: Maker) -> dict[str, Any]:
+    """A customer half-way through its term: one order (10 seats) of 183 days ago.
+
+    The anniversary is one year after that day, 182 or 183 days from today.
+    """
+    market = await maker.market()
+    placed = await maker.order(market, market.offers[0], 10)
+    began = maker.now() - timedelta(days=_TERM_ALREADY_RUN_DAYS)
+    await maker.edit_order(placed, OrderEdit(creation_date=render.timestamp(began)))
+    anniversary = add_years(utc_day(began), 1)
+    await maker.edit_customer(CustomerEdit(coterm_date=anniversary.isoformat()))
+    return await maker.ids([placed])
+
+
+async def returns_window(maker: Maker) -> dict[str, Any]:
+    """Three orders around the border of the return window (flag `return_window_days`, d days).
+
+    `orderIds` are, in turn: placed now; placed d days ago, today being the last day it can be
+    returned; placed d + 1 days ago, too late. The anniversary is one year after the last one.
+    """
+    market = await maker.market()
+    offer = market.offers[0]
+    window = maker.world.partner.settings.return_window_days
+    ages = (window + 1, window, 0)
+    placed = [await maker.order(market, offer, 5) for _ in ages]
+    for order_id, days in zip(placed, ages, strict=True):
+        at = maker.now() - timedelta(days=days)
+        await maker.edit_order(order_id, OrderEdit(creation_date=render.timestamp(at)))
+    oldest = utc_day(maker.now() - timedelta(days=window + 1))
+    await maker.edit_customer(CustomerEdit(coterm_date=add_years(oldest, 1).isoformat()))
+    return await maker.ids(placed[::-1])
+
+
+async def global_customer(maker: Maker) -> dict[str, Any]:
+    """A globally enabled customer with a deployment abroad and an order for each, placed now.
+
+    The anniversary is one year from today. The partner must have `globalSalesEnabled`.
+    """
+    if not maker.world.partner.global_sales_enabled:
+        raise Conflict("the partner's contract has no global sales (globalSalesEnabled)")
+    held = await maker.customer(_market_of(maker, "COM"), global_sales=True)
+    home = await maker.market()
+    abroad = other_market(maker.world, maker.now(), held.country)
+    deployment_id = await maker.deployment(abroad)
+    at_home = await maker.order(home, home.offers[0], 5)
+    there = await maker.order(abroad, abroad.offers[0], 5, deployment_id=deployment_id)
+    return {**await maker.ids([at_home, there]), "deploymentId": deployment_id}
+
+
+async def education_k12(maker: Maker) -> dict[str, Any]:
+    """An EDU customer of the sub-segment K_12 with an order placed now.
+
+    The anniversary is one year from today. The partner must sell to EDU.
+    """
+    await maker.customer(_market_of(maker, "EDU", "K_12"))
+    await maker.edit_customer(CustomerEdit(market_sub_segments=("K_12",)))
+    market = await maker.market()
+    placed = await maker.order(market, market.offers[0], 10)
+    return await maker.ids([placed])
+
+
+def _market_of(maker: Maker, segment: str, *sub_segments: str) -> Market:
+    return home_market(maker.world, maker.now(), segment, sub_segments)
+
+
+async def hvd(maker: Maker) -> dict[str, Any]:
+    """A migrated high-volume customer (level 14) with an order at its code's price, placed now.
+
+    The anniversary is one year from today. The code is the catalogue's first that is for sale.
+    """
+    await maker.customer(_market_of(maker, "COM"))
+    market = await maker.market()
+    if market.hvd_offer is None:
+        raise Conflict("the catalogue has no high volume row on sale in the customer's market")
+    offer, code = market.hvd_offer
+    discount = DiscountEdit(offer_type="LICENSE", level=_HVD_LEVEL, discount_code=code)
+    await maker.edit_customer(CustomerEdit(tags=("HVD_MIGRATED_CUSTOMER",), discounts=(discount,)))
+    placed = await maker.order(market, offer, _HVD_SEATS, discount_code=code)
+    return await maker.ids([placed])
+
+
+SETS: Final[dict[str, Callable[[Maker], Awaitable[dict[str, Any]]]]] = {
+    "reseller": reseller,
+    "customer": customer,
+    "orders": orders,
+    "default": default,
+    "coterm-mid-year": coterm_mid_year,
+    "global-customer": global_customer,
+    "education-k12": education_k12,
+    "returns-window": returns_window,
+    "hvd": hvd,
+}
 
 
 async def make(
     engine: Engine, partner_id: str, name: str, ids: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """Make a set."""
-    return {}
+    """Make a set of SETS in a partner's world; gives the ids of what it is made of.
+
+    `ids` may name a `resellerId` or `customerId` to use instead of new ones. Raises Conflict when
+    contract or catalogue of the partner do not allow the set, Refusal for unknown ids.
+    """
+    world = await engine.worlds.refresh(partner_id)
+    assert world is not None
+    given = ids or {}
+    maker = await Maker.begin(engine, world, given.get("resellerId"), given.get("customerId"))
+    return await SETS[name](maker)
+
+
+class FixtureIn(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """POST /sandbox/fixtures."""
+
+    set: Annotated[str, Meta(min_length=1)]
+    reseller_id: str | None = None
+    customer_id: str | None = None
 
 
 async def post(control: Control) -> tuple[int, Any]:
-    """POST /sandbox/fixtures."""
-    return 201, {}
+    """POST /sandbox/fixtures: make one set."""
+    wanted: FixtureIn = control.body(FixtureIn)
+    if wanted.set not in SETS:
+        raise Refusal(Refused("1117", ("set",)))
+    given = {"resellerId": wanted.reseller_id, "customerId": wanted.customer_id}
+    ids = {name: value for name, value in given.items() if value is not None}
+    return 201, await make(control.engine, control.partner_id, wanted.set, ids)

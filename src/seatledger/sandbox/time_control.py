@@ -13,6 +13,7 @@ from seatledger.engine.settle import Settled, settle_due
 from seatledger.engine.world import World
 from seatledger.sandbox.control import Conflict, Control, Refusal
 from seatledger.store import partners, settling
+from seatledger.store.rows import AnyConnection
 
 MOST_LISTED_EVENTS = 200
 
@@ -176,42 +177,39 @@ async def _advance(
     control: Control, world: World, now: datetime, target: datetime
 ) -> list[Settled]:
     """Walk due instant by due instant; two walks of one world at once are refused (409)."""
-    pool = control.engine.pool
     done: list[Settled] = []
-    async with pool.acquire() as guard:
+    async with control.engine.pool.acquire() as guard:
         if not await settling.try_lock_clock(guard, world.partner_id):
             raise Conflict("this world's clock is being advanced already")
         try:
             instant = now
+            stuck: datetime | None = None
             while True:
-                async with pool.acquire() as connection:
-                    due = await settling.next_due(connection, world.partner_id)
-                if due is None or due > target:
+                due = await settling.next_due(guard, world.partner_id)
+                if due is None or due > target or due == stuck:
                     break
                 instant = max(instant, due)
-                await _set(control, world, instant)
-                settled = await settle_due(pool, world, instant)
+                await _set(control, world, instant, guard)
+                settled = await settle_due(guard, world, instant, wait=True)
                 done += settled
-                if not settled:
-                    break
-            await _set(control, world, target)
+                stuck = None if settled else due  # a worker may have been faster
+            await _set(control, world, target, guard)
         finally:
             await settling.unlock_clock(guard, world.partner_id)
     return done
 
 
-async def _set(control: Control, world: World, at: datetime) -> None:
+async def _set(control: Control, world: World, at: datetime, connection: AnyConnection) -> None:
     row = world.row
-    async with control.engine.pool.acquire() as connection:
-        await partners.set_clock(
-            connection,
-            world.partner_id,
-            mode="frozen" if row.clock_mode == "system" else row.clock_mode,
-            at=at,
-            real=control.engine.clock.now(),
-            rate=row.clock_rate,
-        )
-    await control.engine.worlds.refresh(world.partner_id)
+    await partners.set_clock(
+        connection,
+        world.partner_id,
+        mode="frozen" if row.clock_mode == "system" else row.clock_mode,
+        at=at,
+        real=control.engine.clock.now(),
+        rate=row.clock_rate,
+    )
+    await control.engine.worlds.refresh(world.partner_id, connection)
 
 
 def _advanced(start: datetime, now: datetime, done: list[Settled], pending: int) -> dict[str, Any]:

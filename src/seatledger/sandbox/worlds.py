@@ -63,7 +63,6 @@ def _judge(doc: dict[str, Any], known: tuple[str, ...]) -> None:
     names = doc.get("fixtures") or []
     if not isinstance(names, list) or any(name not in fixtures.SETS for name in names):
         faults.append("fixtures")
-    faults += [name for name in ("distributorId", "name") if not isinstance(doc.get(name, ""), str)]
     if faults:
         raise Refusal(Refused("1117", tuple(faults)))
 

@@ -6,8 +6,11 @@ from typing import Any
 from asyncpg import Record
 
 from seatledger.domain.model import Customer, Deployment, Reseller
+from seatledger.domain.profiles import duplicate_key
 from seatledger.store import rows
 from seatledger.store.rows import AnyConnection
+
+_NAME_LOCK = 7_205_001
 
 
 async def reseller(connection: AnyConnection, partner_id: str, reseller_id: str) -> Reseller | None:
@@ -83,21 +86,29 @@ async def bump_customer(connection: AnyConnection, customer_id: str, seen_versio
     )
 
 
-async def has_duplicate(
-    connection: AnyConnection, reseller_id: str, company_name: str, email: str
-) -> bool:
+async def has_duplicate(connection: AnyConnection, row: Customer) -> bool:
     """Whether the reseller has an active or pending customer of that name and first contact."""
     return bool(
         await connection.fetchval(
-            """SELECT EXISTS (SELECT 1 FROM customer c WHERE c.reseller_id = $1
-                 AND c.partner_id = (SELECT partner_id FROM reseller WHERE reseller_id = $1)
-                 AND lower(c.profile ->> 'companyName') = lower($2)
-                 AND lower(c.profile #>> '{contacts,0,email}') = lower($3)
-                 AND c.status IN ('1000', '1002'))""",
-            reseller_id,
-            company_name,
-            email,
+            """SELECT EXISTS (SELECT 1 FROM customer c WHERE c.partner_id = $1
+                 AND lower(c.profile ->> 'companyName') = lower($3)
+                 AND lower(c.profile #>> '{contacts,0,email}') = lower($4)
+                 AND c.reseller_id = $2 AND c.status IN ('1000', '1002'))""",
+            row.partner_id,
+            row.reseller_id,
+            row.profile["companyName"],
+            _first_email(row.profile),
         )
+    )
+
+
+async def lock_name(connection: AnyConnection, row: Customer) -> None:
+    """Let one transaction at a time add a customer of this name and first contact."""
+    name, email = duplicate_key(row.profile["companyName"], _first_email(row.profile))
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock($1, hashtext($2))",
+        _NAME_LOCK,
+        f"{row.reseller_id} {email} {name}",
     )
 
 
@@ -205,7 +216,6 @@ async def has_running_subscription(connection: AnyConnection, customer_id: str) 
     )
 
 
-def first_contact(profile: Mapping[str, Any]) -> str:
-    """The email of the first contact."""
+def _first_email(profile: Mapping[str, Any]) -> str:
     email: str = profile["contacts"][0]["email"]
     return email

@@ -1,10 +1,43 @@
 """The connection pool."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
 import asyncpg
 
 from seatledger.store.rows import AnyConnection, AnyPool
 
 STATEMENT_TIMEOUT_MS = 15_000  # platform.md 13
+
+
+_AWAY = (
+    OSError,  # refused, reset, not answering in time
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # starting, stopping, or a statement took too long
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database cannot serve now, and may do so again later."""
+    # The driver's own complaints about arguments are interface errors too.
+    return isinstance(error, _AWAY) and not isinstance(error, ValueError)
+
+
+@asynccontextmanager
+async def transaction(source: AnyPool | AnyConnection) -> AsyncIterator[AnyConnection]:
+    """A transaction on a connection of a pool, or on the one the caller already holds.
+
+    Who holds a connection passes it on: waiting for a second one could last for ever.
+    """
+    async with AsyncExitStack() as stack:
+        if isinstance(source, asyncpg.Pool):
+            connection: AnyConnection = await stack.enter_async_context(source.acquire())
+        else:
+            connection = source
+        await stack.enter_async_context(connection.transaction())
+        yield connection
 
 
 async def _keep(_: AnyConnection) -> None:

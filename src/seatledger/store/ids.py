@@ -2,7 +2,7 @@
 
 import secrets
 
-from seatledger.store.rows import AnyPool
+from seatledger.store.rows import AnyConnection
 
 BLOCK = 1_000
 _PLACEHOLDER = 1_234_567_890  # accounts.md 5.7: never given to a real customer
@@ -15,8 +15,7 @@ class IdBlocks:
     a block.
     """
 
-    def __init__(self, pool: AnyPool, sequence: str, prefix: str, digits: int) -> None:
-        self._pool = pool
+    def __init__(self, sequence: str, prefix: str, digits: int) -> None:
         self._sequence = sequence
         self._prefix = prefix
         self._digits = digits
@@ -26,11 +25,14 @@ class IdBlocks:
         """Whether `take` can be called `count` times."""
         return self._end - self._next >= count
 
-    async def reserve(self, count: int) -> None:
-        """Make sure `take` can be called `count` times (at most a block) before the next wait."""
+    async def reserve(self, connection: AnyConnection, count: int) -> None:
+        """Make sure `take` can be called `count` times (at most a block) before the next wait.
+
+        The caller's connection is used: it has one, and must not wait for another.
+        """
         assert 0 <= count <= BLOCK
         while not self.has(count):
-            block = await self._pool.fetchval(f"SELECT nextval('{self._sequence}')")
+            block = await connection.fetchval(f"SELECT nextval('{self._sequence}')")
             if not self.has(count):
                 self._next, self._end = (block - 1) * BLOCK, block * BLOCK
 
@@ -41,30 +43,30 @@ class IdBlocks:
         self._next += 1
         return f"{self._prefix}{number:0{self._digits}d}"
 
-    async def new(self) -> str:
+    async def new(self, connection: AnyConnection) -> str:
         """One id."""
-        await self.reserve(1)
+        await self.reserve(connection, 1)
         return self.take()
 
 
 class Ids:
     """Every kind of generated id (accounts.md 2, orders.md 1.3)."""
 
-    def __init__(self, pool: AnyPool) -> None:
-        self.orders = IdBlocks(pool, "order_id_block", "9200", 6)
-        self.returns = IdBlocks(pool, "return_id_block", "55", 7)
-        self._accounts = IdBlocks(pool, "account_id_block", "1", 9)
-        self.deployments = IdBlocks(pool, "deployment_id_block", "14", 8)
+    def __init__(self) -> None:
+        self.orders = IdBlocks("order_id_block", "9200", 6)
+        self.returns = IdBlocks("return_id_block", "55", 7)
+        self._accounts = IdBlocks("account_id_block", "1", 9)
+        self.deployments = IdBlocks("deployment_id_block", "14", 8)
 
-    async def reserve_orders(self, count: int) -> None:
+    async def reserve_orders(self, connection: AnyConnection, count: int) -> None:
         """Reserve `count` ids of either kind of order, together."""
         while not (self.orders.has(count) and self.returns.has(count)):
-            await self.orders.reserve(count)
-            await self.returns.reserve(count)
+            await self.orders.reserve(connection, count)
+            await self.returns.reserve(connection, count)
 
-    async def account(self) -> str:
+    async def account(self, connection: AnyConnection) -> str:
         """A reseller or customer id; never a placeholder customer's."""
-        while (account_id := await self._accounts.new()) == str(_PLACEHOLDER):
+        while (account_id := await self._accounts.new(connection)) == str(_PLACEHOLDER):
             pass
         return account_id
 

@@ -269,19 +269,29 @@ async def take_call(
     """Take one call from an API key's token bucket; gives the seconds to wait, 0 when allowed.
 
     The bucket holds a sixth of a minute's calls and is shared by all processes (platform.md 13).
+    A refused call takes nothing, so that whoever asks too often still gets the allowed rate.
     """
-    burst = max(1.0, per_minute / 6)
-    tokens: float = await connection.fetchval(
-        """INSERT INTO rate_bucket AS b (client_id, tokens, refilled_at)
-           VALUES ($1, $2::float8 - 1, $4)
-           ON CONFLICT (client_id) DO UPDATE SET
-             tokens = GREATEST(-1, LEAST($2::float8, b.tokens
-               + $3::float8 * EXTRACT(epoch FROM $4 - b.refilled_at)) - 1),
-             refilled_at = $4
-           RETURNING tokens""",
+    record = await connection.fetchrow(
+        """WITH taken AS (
+             INSERT INTO rate_bucket AS b (client_id, tokens, refilled_at)
+             VALUES ($1, $2::float8 - 1, $4)
+             ON CONFLICT (client_id) DO UPDATE SET
+               tokens = LEAST($2, b.tokens + $3::float8 * EXTRACT(epoch FROM $4 - b.refilled_at))
+                 - 1,
+               refilled_at = $4
+             WHERE b.tokens + $3 * EXTRACT(epoch FROM $4 - b.refilled_at) >= 1
+             RETURNING true)
+           SELECT EXISTS (SELECT 1 FROM taken) AS taken,
+             (SELECT (1 - b.tokens) / $3 - EXTRACT(epoch FROM $4 - b.refilled_at)
+              FROM rate_bucket b WHERE b.client_id = $1) AS wait""",
         client_id,
-        burst,
+        max(1.0, per_minute / 6),
         per_minute / 60,
         real,
     )
-    return 0.0 if tokens >= 0 else -tokens * 60 / per_minute
+    assert record is not None
+    if record["taken"]:
+        return 0.0
+    # What we read may be older than what refused us: calls at the same time took the last ones.
+    wait: float = record["wait"] or 0.0
+    return wait if wait > 0 else 60 / per_minute

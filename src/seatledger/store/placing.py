@@ -10,18 +10,29 @@ from datetime import datetime
 from asyncpg import Record
 from msgspec import Struct
 
+from seatledger.contract.limits import MAX_QUANTITY
 from seatledger.domain.model import Account, Order, Redemption
 from seatledger.store.rows import AnyConnection, decode, encode
 
-_ACCOUNT = """
+SMALLEST_MAXIMUM = min(MAX_QUANTITY.values())
+
+# Orders in flight matter to a NEW order only where they could lift a subscription above a maximum,
+# and a customer may have thousands: they are read when all seats together come near it.
+_ACCOUNT = f"""
 jsonb_build_object(
   'customer', to_jsonb(c),
   'reseller_segments', COALESCE((SELECT r.profile -> 'marketSegments'
       FROM reseller r WHERE r.reseller_id = c.reseller_id), '[]'),
   'subscriptions', COALESCE((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.position)
       FROM subscription s WHERE s.customer_id = c.customer_id), '[]'),
-  'pending', COALESCE((SELECT jsonb_agg(to_jsonb(o))
-      FROM orders o WHERE o.customer_id = c.customer_id AND o.status = '1002'), '[]'),
+  'pending', CASE WHEN i.quantity < 0 OR i.quantity
+      + (SELECT COALESCE(sum(s.current_quantity), 0) FROM subscription s
+          WHERE s.customer_id = c.customer_id)
+      + (SELECT COALESCE(sum(o.quantity), 0) FROM orders o
+          WHERE o.customer_id = c.customer_id AND o.status = '1002' AND o.order_type = 'NEW')
+      > {SMALLEST_MAXIMUM}
+    THEN COALESCE((SELECT jsonb_agg(to_jsonb(o)) FROM orders o
+      WHERE o.customer_id = c.customer_id AND o.status = '1002'), '[]') ELSE '[]' END,
   'deployments', CASE WHEN i.wants_deployments THEN COALESCE((SELECT jsonb_agg(to_jsonb(d))
       FROM deployment d WHERE d.customer_id = c.customer_id), '[]') ELSE '[]' END,
   'redemptions', CASE WHEN i.wants_discounts THEN COALESCE((SELECT jsonb_agg(to_jsonb(x))
@@ -47,9 +58,9 @@ SELECT
   (SELECT {_ACCOUNT} FROM customer c
     WHERE c.customer_id = i.customer_id AND c.partner_id = i.partner_id) AS account
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
-  $7::text[], $8::bool[], $9::bool[], $10::bool[]) WITH ORDINALITY
+  $7::text[], $8::bool[], $9::bool[], $10::bool[], $11::bigint[]) WITH ORDINALITY
   AS i (partner_id, path, correlation_id, request_id, alive_since, customer_id,
-    reference_order_id, wants_deployments, wants_discounts, wants_history, n)
+    reference_order_id, wants_deployments, wants_discounts, wants_history, quantity, n)
 ORDER BY i.n
 """
 
@@ -66,7 +77,7 @@ WITH i AS MATERIALIZED (
   WHERE customer.customer_id = g.customer_id AND customer.version = g.seen
   RETURNING customer.customer_id
 ), ready AS MATERIALIZED (
-  SELECT * FROM i WHERE order_id = '' OR customer_id IN (SELECT customer_id FROM c)
+  SELECT * FROM i WHERE seen_version = 0 OR customer_id IN (SELECT customer_id FROM c)
 ), q AS (
   INSERT INTO request_id AS old (partner_id, request_id, seen_at)
   SELECT partner_id, request_id, at FROM ready WHERE request_id <> ''
@@ -93,18 +104,18 @@ WITH i AS MATERIALIZED (
 ), o AS (
   INSERT INTO orders (order_id, partner_id, customer_id, reseller_id, order_type, status, source,
     external_reference_id, reference_order_id, created_at, lines, basis, run_at, injected_status,
-    tracker_id)
+    tracker_id, quantity)
   SELECT o.order_id, o.partner_id, o.customer_id, o.reseller_id, o.order_type, '1002', 'API',
     o.external_reference_id, o.reference_order_id, o.created_at, o.lines::jsonb, o.basis::jsonb,
-    o.run_at, o.injected_status, o.tracker_id
+    o.run_at, o.injected_status, o.tracker_id, o.quantity
   FROM unnest($13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
     $19::text[], $20::timestamptz[], $21::text[], $22::text[], $23::timestamptz[], $24::text[],
-    $25::text[])
+    $25::text[], $26::int[])
   AS o (order_id, partner_id, customer_id, reseller_id, order_type, external_reference_id,
-    reference_order_id, created_at, lines, basis, run_at, injected_status, tracker_id)
+    reference_order_id, created_at, lines, basis, run_at, injected_status, tracker_id, quantity)
   WHERE o.order_id IN (SELECT order_id FROM won)
 ), x AS (
-  INSERT INTO redemption SELECT x.* FROM jsonb_populate_recordset(NULL::redemption, $26::jsonb) x
+  INSERT INTO redemption SELECT x.* FROM jsonb_populate_recordset(NULL::redemption, $27::jsonb) x
   WHERE x.order_id IN (SELECT order_id FROM won)
 )
 SELECT n FROM won
@@ -112,7 +123,11 @@ SELECT n FROM won
 
 
 class Asked(Struct, frozen=True):
-    """What one waiting order needs to have read. `request_id` is "" when it was generated."""
+    """What one waiting order needs to have read.
+
+    `request_id` is "" when it was generated; `quantity` are the seats asked for, -1 to read the
+    orders in flight whatever their number.
+    """
 
     partner_id: str
     path: str
@@ -124,6 +139,7 @@ class Asked(Struct, frozen=True):
     wants_deployments: bool
     wants_discounts: bool
     wants_history: bool
+    quantity: int = -1
 
 
 class Known(Struct, frozen=True):
@@ -147,7 +163,9 @@ class Outcome(Struct, frozen=True):
     """One judged order as it goes into the database.
 
     `order` is None for previews and refusals: they leave only the stored answer. `at` is the
-    business instant; `seen_version` the customer's version the decision was made on.
+    business instant. Unless `seen_version` is 0, it takes effect only while the customer has that
+    version; `leans` says that it was judged on orders before it in the same batch, and holds only
+    with them.
     """
 
     asked: Asked
@@ -158,6 +176,11 @@ class Outcome(Struct, frozen=True):
     order: Order | None = None
     seen_version: int = 0
     redemptions: tuple[Redemption, ...] = ()
+    leans: bool = False
+
+
+class _Torn(Exception):
+    """Some orders of a customer would have taken effect without those they lean on."""
 
 
 async def read(connection: AnyConnection, asked: Sequence[Asked]) -> list[Known]:
@@ -174,6 +197,7 @@ async def read(connection: AnyConnection, asked: Sequence[Asked]) -> list[Known]
         [one.wants_deployments for one in asked],
         [one.wants_discounts for one in asked],
         [one.wants_history for one in asked],
+        [one.quantity for one in asked],
     )
     return [_known(record) for record in records]
 
@@ -195,6 +219,29 @@ async def write(connection: AnyConnection, outcomes: Sequence[Outcome]) -> set[i
     A position is missing when its customer changed since the read, or another process was first
     with its correlation or request id: that one has written nothing and must be judged again.
     """
+    if not any(one.leans for one in outcomes):
+        return await _write(connection, outcomes)
+    try:
+        async with connection.transaction():
+            won = await _write(connection, outcomes)
+            if _is_torn(outcomes, won):
+                raise _Torn
+    except _Torn:
+        return set()
+    return won
+
+
+def _is_torn(outcomes: Sequence[Outcome], won: set[int]) -> bool:
+    """Whether of one customer's decisions that hold only together not all took effect."""
+    effects: dict[str, bool] = {}
+    return any(
+        effects.setdefault(one.asked.customer_id, position in won) != (position in won)
+        for position, one in enumerate(outcomes)
+        if one.seen_version
+    )
+
+
+async def _write(connection: AnyConnection, outcomes: Sequence[Outcome]) -> set[int]:
     orders = [one.order for one in outcomes if one.order is not None]
     redemptions = [entry for one in outcomes for entry in one.redemptions]
     asked = [one.asked for one in outcomes]
@@ -225,6 +272,7 @@ async def write(connection: AnyConnection, outcomes: Sequence[Outcome]) -> set[i
         [one.run_at for one in orders],
         [one.injected_status for one in orders],
         [one.tracker_id for one in orders],
+        [one.quantity for one in orders],
         encode(redemptions),
     )
     return {record["n"] for record in records}

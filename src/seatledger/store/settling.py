@@ -195,8 +195,39 @@ async def next_due(connection: AnyConnection, partner_id: str) -> datetime | Non
     return instant
 
 
+async def earliest_due(connection: AnyConnection) -> dict[str, datetime]:
+    """Partners with work to settle unless theirs is settled by hand, each with the earliest
+    business instant of it. Work that waits for a pending or parked customer counts."""
+    records = await connection.fetch(
+        """SELECT partner_id, at FROM (
+             SELECT p.partner_id, LEAST(
+               (SELECT min(run_at) FROM orders o
+                 WHERE o.partner_id = p.partner_id AND o.status = '1002'),
+               (SELECT min(settle_at) FROM customer c
+                 WHERE c.partner_id = p.partner_id AND c.status = '1002'),
+               (SELECT min(settle_at) FROM reseller r
+                 WHERE r.partner_id = p.partner_id AND r.status = '1002')) AS at
+             FROM partner p WHERE p.settlement_mode <> 'manual') d
+           WHERE at IS NOT NULL ORDER BY at"""
+    )
+    return {record["partner_id"]: record["at"] for record in records}
+
+
 async def release_held(connection: AnyConnection, partner_id: str, at: datetime) -> None:
     """Make everything a manual settlement held due at `at`."""
+    await connection.execute(
+        """SELECT 1 FROM reseller WHERE partner_id = $1 AND status = '1002' AND settle_at IS NULL
+           ORDER BY reseller_id FOR NO KEY UPDATE""",
+        partner_id,
+    )
+    await connection.execute(
+        """SELECT 1 FROM customer c
+           WHERE c.partner_id = $1 AND (c.status = '1002' AND c.settle_at IS NULL OR EXISTS (
+             SELECT 1 FROM orders o WHERE o.customer_id = c.customer_id AND o.status = '1002'
+               AND o.run_at IS NULL))
+           ORDER BY c.customer_id FOR NO KEY UPDATE""",
+        partner_id,
+    )
     for table, column in (
         ("orders", "run_at"),
         ("customer", "settle_at"),
@@ -259,6 +290,15 @@ async def release_of(
     order_id: str | None,
 ) -> None:
     """Make the held work of one customer, or one order, due at `at`."""
+    await connection.execute(
+        """SELECT 1 FROM customer WHERE customer_id IN (SELECT customer_id FROM orders
+             WHERE partner_id = $1 AND status = '1002' AND ($2::text IS NULL OR customer_id = $2)
+               AND ($3::text IS NULL OR order_id = $3))
+           ORDER BY customer_id FOR NO KEY UPDATE""",
+        partner_id,
+        customer_id,
+        order_id,
+    )
     await connection.execute(
         """UPDATE orders SET run_at = $2 WHERE partner_id = $1 AND status = '1002'
              AND ($3::text IS NULL OR customer_id = $3) AND ($4::text IS NULL OR order_id = $4)""",

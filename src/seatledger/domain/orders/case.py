@@ -18,8 +18,8 @@ HVD_TAG = "HVD_MIGRATED_CUSTOMER"
 class LineCase:
     """A line and what has been found out about it so far.
 
-    `product` is None until check 27 has passed, `offer` None for a base id without rows of its
-    own; `offer_id`, `row`, `discount_code` and `flex` are the outcome.
+    `offer` (the one asked for) and `product` are None until check 27 has passed; `offer_id`,
+    `row`, `discount_code` and `flex` are the outcome.
     """
 
     __slots__ = (
@@ -65,6 +65,12 @@ class LineCase:
         """The product, once check 27 has passed."""
         assert self.product is not None
         return self.product
+
+    @property
+    def known_offer(self) -> Offer:
+        """The offer asked for, once check 27 has passed."""
+        assert self.offer is not None
+        return self.offer
 
     @property
     def key(self) -> tuple[str, str, str]:

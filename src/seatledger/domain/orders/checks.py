@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 from seatledger.contract.limits import MAX_QUANTITY
 from seatledger.contract.statuses import ACTIVE, FAILED_ORDER_STATUSES, RETURNED
@@ -24,8 +25,12 @@ def _refuse(lines: Iterable[LineCase], code: str, reason: str | None = None) -> 
 
 
 def check_closed_period(case: OrderCase) -> Refused | None:
-    """20: the anniversary is reached and its run has not settled."""
-    if any(one.renewal_date <= case.today for one in case.account.open_coterm):
+    """20: the anniversary or its blackout has begun, its run has not settled (orders.md 2.7)."""
+    blackout = timedelta(days=case.partner.settings.order_blackout_hours // 24)
+    if any(
+        one.renewal_date <= case.today or one.renewal_date - blackout <= case.day
+        for one in case.account.open_coterm
+    ):
         return Refused("5122", (_CLOSED_DETAIL,))
     return None
 
@@ -68,21 +73,19 @@ def check_offers(case: OrderCase) -> Refused | None:
     unknown: list[LineCase] = []
     ended: list[LineCase] = []
     for line in case.lines:
-        line.product = case.catalog.product_of(line.request.offer_id)
         line.offer = case.catalog.offers.get(line.request.offer_id)
-        rows = _judged_rows(case, line)
-        if not rows or all(row.first_day > case.day for row in rows):
+        line.product = line.offer.product if line.offer else None
+        rows = case.catalog.rows_of_product(line.request.offer_id[:10])
+        if line.offer is None or all(row.first_day > case.day for row in _own_rows(case, line)):
             unknown.append(line)
         elif all(row.last_day < case.day for row in rows) and not _is_locked(case, line, rows):
             ended.append(line)
     return _refuse(unknown, "2122") or _refuse(ended, "3123")
 
 
-def _judged_rows(case: OrderCase, line: LineCase) -> list[PriceRow]:
-    """NEW buys the offer it names, PREVIEW any level of its product."""
-    rows = case.catalog.rows_of_product(line.request.offer_id[:10]) if line.product else []
-    if case.is_preview:
-        return rows
+def _own_rows(case: OrderCase, line: LineCase) -> list[PriceRow]:
+    """The price rows of the very offer a line names; PREVIEW is judged by them like NEW (S-106)."""
+    rows = case.catalog.rows_of_product(line.request.offer_id[:10])
     return [row for row in rows if row.offer_id == line.request.offer_id]
 
 
@@ -111,7 +114,7 @@ def check_contracted_currency(case: OrderCase) -> Refused | None:
 def _sold_in_region(case: OrderCase, line: LineCase) -> bool:
     if not case.partner.sells(line.region, line.currency):
         return False
-    regions = {row.region for row in _judged_rows(case, line) if row.currency == line.currency}
+    regions = {row.region for row in _own_rows(case, line) if row.currency == line.currency}
     return not regions or line.region in regions
 
 
@@ -121,7 +124,7 @@ def check_offer_currency(case: OrderCase) -> Refused | None:
         (
             line
             for line in case.lines
-            if all(row.currency != line.currency for row in _judged_rows(case, line))
+            if all(row.currency != line.currency for row in _own_rows(case, line))
         ),
         "2128",
     )
@@ -141,8 +144,8 @@ def check_quantity(case: OrderCase) -> Refused | None:
 
 
 def _quantity_fits(line: LineCase) -> bool:
-    minimum = line.offer.minimum_purchase if line.offer else 1
-    return max(1, minimum) <= line.request.quantity <= MAX_QUANTITY[line.known_product.program]
+    most = MAX_QUANTITY[line.known_product.program]
+    return line.known_offer.minimum_purchase <= line.request.quantity <= most
 
 
 def check_segment(case: OrderCase) -> Refused | None:
@@ -153,7 +156,7 @@ def check_segment(case: OrderCase) -> Refused | None:
         segment = line.known_product.segment
         if segment != case.customer.segment or segment not in case.account.reseller_segments:
             return True
-        needed = line.offer.sub_segments if line.offer and segment == "EDU" else frozenset()
+        needed = line.known_offer.sub_segments if segment == "EDU" else frozenset()
         return bool(needed) and not needed & own
 
     return _refuse(filter(mismatched, case.lines), "2129", "INELIGIBLE_MARKET_SEGMENT")
@@ -209,7 +212,7 @@ def check_purchase_limit(case: OrderCase) -> Refused | None:
 def check_growth_offers(case: OrderCase) -> Refused | None:
     """38: buying High Growth offers is not served yet (orders.md 2.5)."""
     return _refuse(
-        (one for one in case.lines if one.offer and one.offer.variant in GROWTH_VARIANTS), "4121"
+        (one for one in case.lines if one.known_offer.variant in GROWTH_VARIANTS), "4121"
     )
 
 
@@ -224,9 +227,9 @@ def check_level(case: OrderCase) -> Refused | None:
                 line.offer_id = line.best.offer.offer_id
                 line.row = line.best.row
                 line.discount_code = line.best.discount_code
-        elif line.offer is not None:
+        else:
             entitled = case.entitled(line.known_product)
-            if is_better_than_entitled(line.offer, entitled, line.best):
+            if is_better_than_entitled(line.known_offer, entitled, line.best):
                 better.append(line)
             line.row = case.catalog.price_row(
                 line.offer_id,

@@ -1,10 +1,11 @@
 """Check 41: flexible discounts on lines (orders.md 2.4, catalog.md 7.4)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from seatledger.domain.catalog import Product
 from seatledger.domain.discounts import FlexDiscount
-from seatledger.domain.levels import CONSUMABLES
+from seatledger.domain.levels import CONSUMABLES, LICENSE
 from seatledger.domain.model import FlexResult, Subscription
 from seatledger.domain.orders.case import LineCase, OrderCase
 from seatledger.domain.outcome import Refused, line_detail, on_lines
@@ -12,6 +13,7 @@ from seatledger.domain.outcome import Refused, line_detail, on_lines
 SUCCESS = "SUCCESS"
 FAILURE = "FAILURE"
 INVALID = "Invalid Flexible Discount"
+_COMMITMENT_STATUS = "INELIGIBLE_COMMITMENT_STATUS"
 _QUIRK = "preview_reports_failed_codes"
 
 
@@ -51,13 +53,15 @@ def _is_not_base(case: OrderCase, line: LineCase) -> bool:
 
 def _qualify(case: OrderCase, lines: Iterable[LineCase]) -> Refused | None:
     failures: list[tuple[str, int, str | None]] = []
+    uses: Counter[tuple[str, str]] = Counter()
     for line in lines:
         found = _discount(case, line)
         assert found is not None
-        refusal = _disqualification(case, line, found)
+        refusal = _disqualification(case, line, found, uses)
         if refusal is None:
+            uses[_single_use(line, found)] += 1
             line.flex = (FlexResult(found.id, found.code, SUCCESS),)
-        elif case.is_preview and _QUIRK in case.partner.quirks:
+        elif refusal[0] == "2141" and case.is_preview and _QUIRK in case.partner.quirks:
             line.flex = (FlexResult(found.id, found.code, FAILURE),)
         else:
             failures.append((refusal[0], line.number, refusal[1]))
@@ -71,9 +75,12 @@ def _qualify(case: OrderCase, lines: Iterable[LineCase]) -> Refused | None:
 
 
 def _disqualification(
-    case: OrderCase, line: LineCase, found: FlexDiscount
+    case: OrderCase, line: LineCase, found: FlexDiscount, uses: Counter[tuple[str, str]]
 ) -> tuple[str, str | None] | None:
-    """(code, reason) that keeps a line from a discount, None if it qualifies (e-g)."""
+    """(code, reason) that keeps a line from a discount, None if it qualifies (e-g).
+
+    `uses` are those that earlier lines of this order make of it.
+    """
     if case.customer.segment not in found.segments:
         return "2141", "MARKET_SEGMENT_MISMATCH"
     if found.always_fails or not (
@@ -81,10 +88,43 @@ def _disqualification(
         and _covers(line, found)
         and _is_available(case, found)
         and _intro_is_new(case, line.known_product, found)
+        and not uses[_single_use(line, found)]
     ):
         return "2141", INVALID
-    if found.three_year_commit in ("NEW_TO_3YC", "EXISTING_3YC") and not case.customer.benefits:
+    return _commitment_refusal(case, found) if found.three_year_commit else None
+
+
+def _single_use(line: LineCase, found: FlexDiscount) -> tuple[str, str]:
+    """What one order may name once: a one-time code, an introductory price of a product.
+
+    Other uses are told apart by their line, so that they never meet.
+    """
+    if found.one_time_closed:
+        return found.id, ""
+    if found.category == "INTRO":
+        return found.id, line.known_product.key
+    return found.id, str(line.number)
+
+
+def _commitment_refusal(case: OrderCase, found: FlexDiscount) -> tuple[str, str | None] | None:
+    """Why a commitment, or the lack of one, keeps a customer from a discount (catalog.md 7.3)."""
+    kind = "THREE_YEAR_COMMIT"
+    benefit = next((one for one in case.customer.benefits if one.get("type") == kind), None)
+    commitment = (benefit or {}).get("commitment") or {}
+    request = (benefit or {}).get("commitmentRequest") or {}
+    is_committed = commitment.get("status") == "COMMITTED"
+    if found.three_year_commit == "NON_3YC":
+        is_bound = is_committed or request.get("status") == "ACCEPTED"
+        return ("2141", f"{_COMMITMENT_STATUS}_OR_NOT_ELIGIBLE") if is_bound else None
+    if benefit is None:
         return "2166", None
+    if not is_committed:
+        return "2141", _COMMITMENT_STATUS
+    minimum = sum(
+        one["quantity"] for one in commitment["minimumQuantities"] if one["offerType"] == LICENSE
+    )
+    if minimum < (found.min_commit_quantity or 0):
+        return "2141", f"{_COMMITMENT_STATUS}_OR_COMMIT_QUANTITY"
     return None
 
 

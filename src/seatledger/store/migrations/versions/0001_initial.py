@@ -121,12 +121,14 @@ CREATE TABLE orders (
   attempts int NOT NULL DEFAULT 0,
   injected_status text,
   tracker_id text NOT NULL DEFAULT '',
-  forced boolean NOT NULL DEFAULT false
+  forced boolean NOT NULL DEFAULT false,
+  quantity int NOT NULL
 );
 CREATE INDEX orders_history ON orders (customer_id, created_at DESC, order_id DESC)
   INCLUDE (order_type, status, reference_order_id, reseller_id);
 CREATE INDEX orders_due ON orders (partner_id, run_at) WHERE status = '1002';
-CREATE INDEX orders_pending ON orders (customer_id) WHERE status = '1002';
+CREATE INDEX orders_pending ON orders (customer_id) INCLUDE (order_type, quantity)
+  WHERE status = '1002';
 
 CREATE TABLE subscription (
   subscription_id text PRIMARY KEY,

@@ -1,0 +1,174 @@
+"""Orders over HTTP as fast as one process can send them: keep-alive connections on raw sockets.
+
+A client library costs more per request than the server under test does, so this one speaks just
+enough HTTP/1.1: it writes requests made beforehand and reads a status and a length.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from time import perf_counter
+from typing import cast
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+MAX_SEATS = 9  # one digit: bodies have one length, and no order earns a higher level
+_END_OF_HEAD = b"\r\n\r\n"
+_LENGTH = b"content-length: "
+_ANSWER_SECONDS = 60
+
+
+class Load(Struct, frozen=True):
+    """What a run sent and got back.
+
+    `seats` is the sum of the accepted quantities, `latencies` the seconds from the first byte
+    sent to the last byte of each 201, `repeated` the 503s that were sent once more.
+    """
+
+    accepted: int
+    seats: int
+    seconds: float
+    latencies: list[float]
+    repeated: int
+
+    @property
+    def rate(self) -> float:
+        """Accepted orders per second."""
+        return self.accepted / self.seconds
+
+
+class LoadError(Exception):
+    """The server answered something that is neither 201 nor 503, or hung up."""
+
+
+class Orders:
+    """Requests for one-line NEW orders, customer by customer in turn.
+
+    Everything but the ids is put into bytes once. Every order has a correlation id and a request
+    id that no other one has; their random head spreads them over the index as UUIDs would.
+    """
+
+    def __init__(
+        self, address: str, headers: dict[str, str], body: bytes, customers: Sequence[str]
+    ):
+        """`body` has the place `%d` for the quantity; `headers` go with every request."""
+        place = urlsplit(address)
+        self.host = place.hostname or ""
+        self.port = place.port or 0
+        fixed = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+        self._heads = [
+            b"POST /v3/customers/%b/orders HTTP/1.1\r\nHost: %b\r\n%bX-Correlation-Id: "
+            % (customer.encode(), place.netloc.encode(), fixed)
+            for customer in customers
+        ]
+        bodies = [body % (seats + 1) for seats in range(MAX_SEATS)]
+        self._tails = [
+            b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(one), one)
+            for one in bodies
+        ]
+        self._sent = 0
+        self._random = random.Random(1)
+
+    def next(self) -> tuple[bytes, int]:
+        """A request nobody sent yet, and the seats it asks for."""
+        number = self._sent
+        self._sent += 1
+        name = b"%012d-%012d" % (self._random.randrange(10**12), number)
+        head = self._heads[number % len(self._heads)]
+        turn = number % MAX_SEATS
+        return b"".join((head, name, b"\r\nX-Request-Id: ", name, self._tails[turn])), turn + 1
+
+
+class _Run:
+    """One run: counters that all its connections share."""
+
+    def __init__(self, orders: Orders, until: float) -> None:
+        self.orders = orders
+        self.until = until
+        self.accepted = self.seats = self.repeated = 0
+        self.last = 0.0
+        self.latencies: list[float] = []
+        self.others: Counter[str] = Counter()
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection: a request, its answer, the next request."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._buffer = b""
+        self._request = b""
+        self._seats = 0
+        self._began = 0.0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's own class
+        self._send_next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self._run.others["connection lost"] += 1
+            self.done.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        end = self._buffer.find(_END_OF_HEAD)
+        if end < 0:
+            return
+        start = self._buffer.index(_LENGTH) + len(_LENGTH)
+        length = int(self._buffer[start : self._buffer.index(b"\r", start)])
+        if len(self._buffer) < end + len(_END_OF_HEAD) + length:
+            return
+        answer, self._buffer = self._buffer, b""
+        self._judge(answer)
+
+    def _judge(self, answer: bytes) -> None:
+        run = self._run
+        status = answer[9:12]
+        run.last = perf_counter()
+        if status == b"201":
+            run.accepted += 1
+            run.seats += self._seats
+            run.latencies.append(run.last - self._began)
+            self._send_next()
+        elif status == b"503":  # its turn did not come: the same order once more
+            run.repeated += 1
+            self._transport.write(self._request)
+        else:
+            run.others[answer.decode(errors="replace")] += 1
+            self._finish()
+
+    def _send_next(self) -> None:
+        self._began = perf_counter()
+        if self._began >= self._run.until:
+            self._finish()
+            return
+        self._request, self._seats = self._run.orders.next()
+        self._transport.write(self._request)
+
+    def _finish(self) -> None:
+        self.done.set_result(None)
+        self._transport.close()
+
+
+async def send(orders: Orders, connections: int, seconds: float) -> Load:
+    """Keep `connections` busy for `seconds`, then wait for what is still on its way.
+
+    LoadError when an answer is neither 201 nor 503, TimeoutError when one does not come.
+    """
+    loop = asyncio.get_running_loop()
+    began = perf_counter()
+    run = _Run(orders, began + seconds)
+    made = [
+        await loop.create_connection(lambda: _Connection(run), orders.host, orders.port)
+        for _ in range(connections)
+    ]
+    ended = asyncio.gather(*(protocol.done for _, protocol in made))
+    await asyncio.wait_for(ended, seconds + _ANSWER_SECONDS)
+    if run.others:
+        answer, count = run.others.most_common(1)[0]
+        raise LoadError(f"{count} times instead of 201: {answer}")
+    return Load(run.accepted, run.seats, run.last - began, run.latencies, run.repeated)

@@ -1,0 +1,92 @@
+"""Where a figure was measured, and the processor time it took."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from msgspec import Struct
+
+_PROC = Path("/proc")
+_LIBRARIES = ("seatledger", "asyncpg", "msgspec", "starlette", "uvicorn", "uvloop")
+
+
+class Machine(Struct, frozen=True):
+    """Processor, memory (GiB, 0 if unknown) and operating system."""
+
+    processor: str
+    cores: int
+    memory: int
+    system: str
+
+
+class Processor:
+    """Processor seconds of the server process and of PostgreSQL with all its processes.
+
+    Read from /proc; elsewhere there are no figures.
+    """
+
+    def __init__(self, server: int, backend: int) -> None:
+        """`server` is the server's process id, `backend` that of any PostgreSQL connection."""
+        self._server = server
+        self._postmaster = int(_fields(backend)[1]) if _PROC.exists() else 0
+
+    def seconds(self) -> tuple[float, float] | None:
+        """(server, PostgreSQL) since they started."""
+        if not _PROC.exists():
+            return None
+        parts = [_used(self._postmaster, ended_children=True)]
+        for folder in _PROC.iterdir():
+            try:
+                if folder.name.isdigit() and int(_fields(int(folder.name))[1]) == self._postmaster:
+                    parts.append(_used(int(folder.name)))
+            except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+                continue
+        return _used(self._server), sum(parts)
+
+
+def machine() -> Machine:
+    """This machine."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Machine(
+        _processor(),
+        os.cpu_count() or 1,
+        round(pages / 2**30),
+        f"{platform.system()} {platform.release()}",
+    )
+
+
+def versions(postgresql: str) -> dict[str, str]:
+    """Versions of everything that takes part, and the commit where there is one."""
+    found = {"python": platform.python_version(), "postgresql": postgresql}
+    found |= {name: version(name) for name in _LIBRARIES}
+    commit = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if commit.returncode == 0:
+        found["commit"] = commit.stdout.strip()
+    return found
+
+
+def _processor() -> str:
+    info = _PROC / "cpuinfo"
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _fields(pid: int) -> list[str]:
+    """The numbers of a process after its name: state, parent, ..."""
+    return (_PROC / str(pid) / "stat").read_text().rpartition(") ")[2].split()
+
+
+def _used(pid: int, *, ended_children: bool = False) -> float:
+    fields = _fields(pid)
+    last = 15 if ended_children else 13
+    return sum(map(int, fields[11:last])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,324 @@
+"""Judging a batch of order calls: what to read for them, what each is answered, what to write."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from seatledger.contract.limits import MAX_LINES
+from seatledger.domain.model import Account, Customer, Order, Partner, Redemption
+from seatledger.domain.orders import new, returns
+from seatledger.domain.orders.flex import SUCCESS
+from seatledger.domain.orders.new import Accepted
+from seatledger.domain.orders.request import OrderRequest
+from seatledger.domain.outcome import Refused
+from seatledger.engine import render
+from seatledger.engine.batcher import LOST, Lost
+from seatledger.engine.calls import Answer, Call, alive_since, is_stored, refused, replay
+from seatledger.engine.world import World
+from seatledger.store.ids import Ids
+from seatledger.store.placing import Asked, Known, Outcome
+
+PLACEHOLDERS = {
+    "1234567890": "COM",
+    "1234567890COM": "COM",
+    "1234567890GOV": "GOV",
+    "1234567890EDU": "EDU",
+}
+Reading = tuple[str | None, OrderRequest | Refused]
+_BEYOND_ANY_MAXIMUM = 1_000_000
+
+
+class OrderCall(Struct, frozen=True):
+    """A POST to a customer's orders.
+
+    `read` gives the order type, as far as it could be understood, and the typed order or the
+    refusal its form has earned. It is given the partner because settings decide what a form may
+    hold.
+    """
+
+    call: Call
+    customer_id: str
+    read: Callable[[Partner], Reading]
+
+
+class Job(Struct, frozen=True):
+    """An order call on its way through a batch."""
+
+    order_call: OrderCall
+    order_type: str | None
+    request: OrderRequest | Refused
+    world: World
+    asked: Asked
+    now: datetime
+
+
+class Judged(Struct, frozen=True):
+    """What a call is answered; `outcome` is what has to be written before it may be."""
+
+    answer: Answer
+    outcome: Outcome | None = None
+
+
+def job_in(order_call: OrderCall, world: World, now: datetime) -> Job:
+    """A call as its partner's world at the business instant `now` sees it."""
+    call = order_call.call
+    order_type, request = order_call.read(world.partner)
+    lines = request.lines if isinstance(request, OrderRequest) else ()
+    products = [world.catalog.product_of(line.offer_id) for line in lines]
+    return Job(
+        order_call,
+        order_type,
+        request,
+        world,
+        Asked(
+            partner_id=call.partner_id,
+            path=call.path,
+            correlation_id=call.correlation_id,
+            request_id=call.own_request_id,
+            alive_since=alive_since(now),
+            customer_id=order_call.customer_id,
+            reference_order_id=(
+                request.reference_order_id if isinstance(request, OrderRequest) else ""
+            ),
+            wants_deployments=any(line.deployment_id for line in lines),
+            wants_discounts=any(line.flex_codes for line in lines),
+            wants_history=any(
+                product is not None and product.max_orders_per_term is not None
+                for product in products
+            ),
+        ),
+        now,
+    )
+
+
+def asked_of(jobs: Sequence[Job]) -> list[Asked]:
+    """What a batch has to read.
+
+    A sale states the seats its customer asks for in the whole batch, so that orders in flight are
+    read where they could matter; a RETURN must see every other RETURN in flight.
+    """
+    seats: Counter[str] = Counter()
+    for job in jobs:
+        seats[job.order_call.customer_id] += _seats(job.request)
+    return [
+        replace(
+            job.asked,
+            quantity=-1 if job.order_type == "RETURN" else seats[job.order_call.customer_id],
+        )
+        for job in jobs
+    ]
+
+
+def _seats(request: OrderRequest | Refused) -> int:
+    if isinstance(request, Refused):
+        return 0
+    return sum(
+        min(max(0, line.quantity), _BEYOND_ANY_MAXIMUM) for line in request.lines[:MAX_LINES]
+    )
+
+
+def decide_in_turn(jobs: Sequence[Job], known: Sequence[Known], ids: Ids) -> list[Judged | Lost]:
+    """Judge a batch; an order sees those of its customer that were accepted before it.
+
+    LOST are calls with an id that a call before them is about to record: judged again, they find
+    what that one has left.
+    """
+    accepted: dict[Hashable, list[Outcome]] = {}
+    recorded: set[Hashable] = set()
+    judged: list[Judged | Lost] = []
+    for job, one in zip(jobs, known, strict=True):
+        call = job.order_call.call
+        before = accepted.setdefault((call.partner_id, job.order_call.customer_id), [])
+        account = one.account
+        if account is not None:
+            for outcome in before:
+                account = _with_accepted(account, outcome)
+        result = _judge(job, one, account, ids)
+        if result.outcome is not None:
+            names = _recorded_ids(call)
+            if not recorded.isdisjoint(names):
+                judged.append(LOST)
+                continue
+            recorded |= names
+            if before and account is not None:
+                result = _leaning(result, account.customer.version)
+            if result.outcome is not None and result.outcome.order is not None:
+                before.append(result.outcome)
+        judged.append(result)
+    return judged
+
+
+def _recorded_ids(call: Call) -> set[Hashable]:
+    names: set[Hashable] = {call.key}
+    if call.own_request_id:
+        names.add((call.partner_id, call.own_request_id))
+    return names
+
+
+def _leaning(result: Judged, seen_version: int) -> Judged:
+    """A decision that holds only if the orders accepted before it take effect."""
+    assert result.outcome is not None
+    outcome = replace(result.outcome, seen_version=seen_version, leans=True)
+    return replace(result, outcome=outcome)
+
+
+def _with_accepted(account: Account, outcome: Outcome) -> Account:
+    assert outcome.order is not None
+    taken = {entry.discount_id for entry in outcome.redemptions if entry.one_time}
+    return replace(
+        account,
+        pending=(*account.pending, outcome.order),
+        redemptions=(*account.redemptions, *outcome.redemptions),
+        closed_codes_taken=account.closed_codes_taken | taken,
+        term_orders=(*account.term_orders, outcome.order),
+    )
+
+
+def _judge(job: Job, known: Known, account: Account | None, ids: Ids) -> Judged:
+    """The order of platform.md 3 from step 10 on."""
+    call = job.order_call.call
+    settings = job.world.partner.settings
+    if known.stored is not None:
+        return Judged(replay(known.stored, call.fingerprint(), strict=settings.strict_idempotency))
+    if known.request_seen:
+        return Judged(refused(Refused("4120")))
+    if account is None and job.order_call.customer_id in PLACEHOLDERS:
+        account = _placeholder(job)
+    if account is None:
+        return _refusal(job, Refused("1116"))
+    decision = _decide(job, account)
+    if isinstance(decision, Refused):
+        return _refusal(job, decision)
+    request = job.request
+    assert isinstance(request, OrderRequest)
+    if request.order_type == "PREVIEW":
+        body = render.encode(render.preview(request, decision, account.customer.customer_id))
+        return _stored(job, _success_status(job, request), body)
+    order = _order(job, request, decision, account.customer, ids)
+    body = render.encode(render.placed(order))
+    return _stored(
+        job,
+        _success_status(job, request),
+        body,
+        order=order,
+        seen_version=account.customer.version,
+        redemptions=_redemptions(order, decision),
+    )
+
+
+def _decide(job: Job, account: Account) -> Accepted | Refused:
+    request = job.request
+    world = job.world
+    may_be_preview = job.order_type in ("PREVIEW", None)
+    if account.customer.customer_id in PLACEHOLDERS and not may_be_preview:
+        return Refused("1116")
+    if isinstance(request, Refused):
+        return request
+    if request.order_type == "RETURN":
+        return returns.decide(request, account, world.partner, world.catalog, job.now)
+    return new.decide(request, account, world.partner, world.catalog, world.discounts, job.now)
+
+
+def _placeholder(job: Job) -> Account:
+    """A brand-new customer of a segment that exists for previews alone (accounts.md 5.7)."""
+    customer_id = job.order_call.customer_id
+    segment = PLACEHOLDERS[customer_id]
+    partner = job.world.partner
+    customer = Customer(
+        customer_id=customer_id,
+        partner_id=partner.partner_id,
+        reseller_id="",
+        status="1000",
+        external_reference_id="",
+        profile={
+            "marketSegment": segment,
+            "marketSubSegments": [],
+            "address": {"country": partner.country},
+        },
+        created_at=job.now,
+    )
+    return Account(customer, [segment])
+
+
+def _success_status(job: Job, request: OrderRequest) -> int:
+    """201, or what the vendor is seen to answer (setting http_status_profile, orders.md 1.1)."""
+    if job.world.partner.settings.http_status_profile != "observed":
+        return 201
+    return 200 if request.order_type == "PREVIEW" else 202
+
+
+def _refusal(job: Job, refusal: Refused) -> Judged:
+    answer = refused(refusal)
+    if not is_stored(answer.http_status, refusal.code):
+        return Judged(answer)
+    return _stored(job, answer.http_status, answer.body)
+
+
+def _stored(
+    job: Job,
+    http_status: int,
+    body: bytes,
+    *,
+    order: Order | None = None,
+    seen_version: int = 0,
+    redemptions: tuple[Redemption, ...] = (),
+) -> Judged:
+    outcome = Outcome(
+        job.asked,
+        job.order_call.call.fingerprint(),
+        http_status,
+        body,
+        job.now,
+        order,
+        seen_version,
+        redemptions,
+    )
+    return Judged(Answer(http_status, body), outcome)
+
+
+def _order(
+    job: Job, request: OrderRequest, decision: Accepted, customer: Customer, ids: Ids
+) -> Order:
+    blocks = ids.returns if request.order_type == "RETURN" else ids.orders
+    return Order(
+        order_id=job.world.partner.settings.id_prefix + blocks.take(),
+        partner_id=customer.partner_id,
+        customer_id=customer.customer_id,
+        reseller_id=customer.reseller_id,
+        order_type=request.order_type,
+        status="1002",
+        source="API",
+        external_reference_id=request.external_reference_id,
+        reference_order_id=request.reference_order_id,
+        created_at=job.now,
+        lines=decision.lines,
+        basis=decision.basis,
+        run_at=job.world.settles_at(job.now),
+        injected_status=job.order_call.call.injected_status,
+        tracker_id=request.tracker_id,
+    )
+
+
+def _redemptions(order: Order, decision: Accepted) -> tuple[Redemption, ...]:
+    """Uses of flexible discounts, recorded with the acceptance (catalog.md 7.2)."""
+    if order.order_type == "RETURN":
+        return ()
+    return tuple(
+        Redemption(
+            order.partner_id,
+            order.customer_id,
+            result.id,
+            result.code,
+            order.order_id,
+            line.number,
+            line.product_key,
+            order.created_at,
+            one_time=result.id in decision.one_time_codes,
+        )
+        for line in order.lines
+        for result in line.flex
+        if result.result == SUCCESS
+    )

@@ -1,0 +1,299 @@
+"""The micro-batcher: who runs with whom, in what order, and what a failure costs."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+
+from seatledger.contract.limits import MAX_ATTEMPTS
+from seatledger.engine.batcher import LANES, LOST, SIZE, Batcher, Lost
+from seatledger.engine.calls import Unavailable
+
+pytestmark = pytest.mark.anyio
+
+Results = Sequence[str | Lost]
+Answering = Callable[[Sequence[str]], Results]
+
+
+def echo(items: Sequence[str]) -> Results:
+    """Every item gets its own name in capitals."""
+    return [item.upper() for item in items]
+
+
+class Store:
+    """What batches run against: each waits until the test lets it go, or is let through."""
+
+    def __init__(self, answer: Answering = echo, *, is_open: bool = False) -> None:
+        self.batches: list[list[str]] = []
+        self._answer = answer
+        self._is_open = is_open
+        self._held: list[asyncio.Event] = []
+        self._arrived = asyncio.Condition()
+
+    async def run(self, items: Sequence[str]) -> Results:
+        """One batch."""
+        gate = asyncio.Event()
+        async with self._arrived:
+            self.batches.append(list(items))
+            self._held.append(gate)
+            self._arrived.notify_all()
+        if not self._is_open:
+            await gate.wait()
+        return self._answer(items)
+
+    async def has(self, count: int) -> None:
+        """Wait until that many batches have come."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.batches) >= count)
+
+    def let_go(self, number: int) -> None:
+        """Let a batch finish, counted from 0."""
+        self._held[number].set()
+
+    def let_all_go(self) -> None:
+        """Let everything finish, now and later."""
+        self._is_open = True
+        for gate in self._held:
+            gate.set()
+
+
+def start(work: Coroutine[Any, Any, str]) -> "asyncio.Task[str]":
+    """Submit without waiting."""
+    return asyncio.create_task(work)
+
+
+async def submit_all(batcher: Batcher[str, str], *items: str) -> list["asyncio.Task[str]"]:
+    """Submit items in order, `a1` being the first of the group `a`; nothing is awaited."""
+    tasks = [start(batcher.submit(item, item[0])) for item in items]
+    await asyncio.sleep(0)  # every task has put its item into the queue
+    return tasks
+
+
+class TestGrouping:
+    async def test_what_waits_while_the_lanes_are_busy_shares_the_next_batch(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run)
+        first = await submit_all(batcher, "a1", "b1")
+        await store.has(LANES)
+        later = await submit_all(batcher, "c1", "d1", "e1")
+        assert store.batches == [["a1"], ["b1"]]
+        store.let_go(0)
+        await store.has(3)
+        assert store.batches[2] == ["c1", "d1", "e1"]
+        store.let_all_go()
+        assert await asyncio.gather(*first, *later) == ["A1", "B1", "C1", "D1", "E1"]
+
+    async def test_a_batch_has_a_greatest_size(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run)
+        tasks = await submit_all(batcher, "a1", "b1", *(chr(200 + n) for n in range(SIZE + 3)))
+        await store.has(LANES)
+        store.let_all_go()
+        await asyncio.gather(*tasks)
+        assert [len(batch) for batch in store.batches] == [1, 1, SIZE, 3]
+
+    async def test_a_group_is_never_in_two_batches_at_once_and_keeps_its_order(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run)
+        tasks = await submit_all(batcher, "a1", "a2", "b1", "a3", "b2")
+        await store.has(2)
+        assert store.batches == [["a1"], ["b1"]]
+        store.let_go(1)
+        await store.has(3)
+        assert store.batches[2] == ["b2"]  # a2 and a3 stay behind a1
+        store.let_go(0)
+        await store.has(4)
+        assert store.batches[3] == ["a2", "a3"]
+        store.let_all_go()
+        await asyncio.gather(*tasks)
+
+    async def test_nobody_waits_behind_a_busy_group(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run)
+        tasks = await submit_all(batcher, "a1", "a2", "a3", "z1")
+        await store.has(2)
+        assert store.batches == [["a1"], ["z1"]]
+        store.let_all_go()
+        await asyncio.gather(*tasks)
+
+
+class TestLostRaces:
+    async def test_are_run_again_before_what_came_later(self) -> None:
+        seen: set[str] = set()
+
+        def answer(items: Sequence[str]) -> Results:
+            fresh = [item for item in items if item not in seen]
+            seen.update(fresh)
+            return [LOST if item in fresh and item in ("a1", "a2") else item for item in items]
+
+        store = Store(answer)
+        batcher = Batcher(store.run)
+        blocking = await submit_all(batcher, "x1", "y1")
+        await store.has(2)
+        tasks = await submit_all(batcher, "a1", "a2")
+        store.let_go(0)
+        await store.has(3)
+        tasks += await submit_all(batcher, "a3")
+        store.let_go(2)
+        await store.has(4)
+        assert store.batches[2:] == [["a1", "a2"], ["a1", "a2", "a3"]]
+        store.let_all_go()
+        assert await asyncio.gather(*tasks) == ["a1", "a2", "a3"]
+        await asyncio.gather(*blocking)
+
+    async def test_end_as_unavailable_after_five_rounds(self) -> None:
+        store = Store(lambda items: [LOST for _ in items], is_open=True)
+        batcher = Batcher(store.run)
+        with pytest.raises(Unavailable) as caught:
+            await batcher.submit("a1", "a")
+        assert caught.value.retry_after_seconds == 1
+        assert store.batches == [["a1"]] * MAX_ATTEMPTS
+
+    async def test_of_one_item_do_not_touch_its_neighbours(self) -> None:
+        store = Store(lambda items: [LOST if item == "b1" else item for item in items])
+        batcher = Batcher(store.run)
+        blocking = await submit_all(batcher, "x1", "y1")
+        await store.has(2)
+        a, b, c = await submit_all(batcher, "a1", "b1", "c1")
+        store.let_all_go()
+        assert (await a, await c) == ("a1", "c1")
+        with pytest.raises(Unavailable):
+            await b
+        await asyncio.gather(*blocking)
+        assert store.batches[2] == ["a1", "b1", "c1"]
+        assert store.batches[3:] == [["b1"]] * (MAX_ATTEMPTS - 1)
+
+
+class TestFailures:
+    async def test_of_one_item_are_its_own(self) -> None:
+        def answer(items: Sequence[str]) -> Results:
+            if "b1" in items:
+                raise ZeroDivisionError
+            return echo(items)
+
+        store = Store(answer)
+        batcher = Batcher(store.run)
+        blocking = await submit_all(batcher, "x1", "y1")
+        await store.has(2)
+        a, b, c = await submit_all(batcher, "a1", "b1", "c1")
+        store.let_all_go()
+        assert (await a, await c) == ("A1", "C1")
+        with pytest.raises(ZeroDivisionError):
+            await b
+        await asyncio.gather(*blocking)
+        assert store.batches[2:] == [["a1", "b1", "c1"], ["a1"], ["b1"], ["c1"]]
+
+    async def test_that_are_everyones_are_not_tried_item_by_item(self) -> None:
+        def answer(items: Sequence[str]) -> Results:
+            if "a1" in items:
+                raise Unavailable(5)
+            return echo(items)
+
+        store = Store(answer)
+        batcher = Batcher(store.run)
+        blocking = await submit_all(batcher, "x1", "y1")
+        await store.has(2)
+        tasks = await submit_all(batcher, "a1", "b1")
+        store.let_all_go()
+        failures = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(one) for one in failures] == [Unavailable, Unavailable]
+        await asyncio.gather(*blocking)
+        assert len(store.batches) == 3
+
+    async def test_leave_the_lanes_and_groups_free(self) -> None:
+        failing = True
+
+        def answer(items: Sequence[str]) -> Results:
+            if failing:
+                raise ZeroDivisionError
+            return echo(items)
+
+        batcher = Batcher(Store(answer, is_open=True).run)
+        for _ in range(2 * LANES):
+            with pytest.raises(ZeroDivisionError):
+                await batcher.submit("a1", "a")
+        failing = False
+        assert await batcher.submit("a2", "a") == "A2"
+
+    async def test_to_answer_every_item_reach_every_caller(self) -> None:
+        batcher = Batcher(Store(lambda _: [], is_open=True).run)
+        with pytest.raises(AssertionError):
+            await batcher.submit("a1", "a")
+
+
+class TestImpatience:
+    async def test_a_turn_that_does_not_come_in_time_ends_as_unavailable(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run, wait_seconds=0)
+        (running,) = await submit_all(batcher, "a1")
+        await store.has(1)
+        with pytest.raises(Unavailable):
+            await batcher.submit("a2", "a")
+        store.let_all_go()
+        assert await running == "A1"  # what runs is waited for
+        await batcher.drain()
+        assert store.batches == [["a1"]]
+
+    async def test_a_lost_race_is_not_run_again_beyond_it(self) -> None:
+        store = Store(lambda items: [LOST for _ in items], is_open=True)
+        with pytest.raises(Unavailable):
+            await Batcher(store.run, wait_seconds=0).submit("a1", "a")
+        assert store.batches == [["a1"]]
+
+
+class TestCallersWhoGo:
+    async def test_before_their_turn_leave_no_trace(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run)
+        running = await submit_all(batcher, "a1", "b1")
+        await store.has(2)
+        gone, staying = await submit_all(batcher, "a2", "a3")
+        gone.cancel()
+        store.let_all_go()
+        assert await staying == "A3"
+        await asyncio.gather(*running)
+        assert ["a2"] not in store.batches
+        assert store.batches[2:] == [["a3"]]
+
+    async def test_during_it_do_not_stop_the_batch(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run)
+        blocking = await submit_all(batcher, "x1", "y1")
+        await store.has(2)
+        gone, staying = await submit_all(batcher, "a1", "b1")
+        store.let_go(0)
+        await store.has(3)
+        gone.cancel()
+        store.let_all_go()
+        assert await staying == "B1"
+        assert await batcher.submit("a2", "a") == "A2"
+        await asyncio.gather(*blocking)
+
+    async def test_after_a_lost_race_are_not_run_again(self) -> None:
+        store = Store(lambda items: [LOST for _ in items])
+        batcher = Batcher(store.run)
+        (gone,) = await submit_all(batcher, "a1")
+        await store.has(1)
+        gone.cancel()
+        store.let_all_go()
+        await batcher.drain()
+        assert store.batches == [["a1"]]
+
+
+class TestDrain:
+    async def test_waits_for_what_runs_and_what_waits(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run)
+        tasks = await submit_all(batcher, "a1", "a2", "b1", "c1")
+        await store.has(2)
+        drained = asyncio.create_task(batcher.drain())
+        store.let_go(0)
+        await store.has(3)
+        assert not drained.done()
+        store.let_all_go()
+        await drained
+        assert [task.done() for task in tasks] == [True] * 4
+
+    async def test_of_an_idle_batcher_is_immediate(self) -> None:
+        await Batcher(Store().run).drain()

@@ -1,0 +1,185 @@
+"""Valid bodies, damaged: nothing breaks, a refusal changes nothing, what is accepted is sound."""
+
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any, NoReturn
+
+import pytest
+
+from seatledger.contract.limits import MAX_BODY_BYTES
+from tests.conftest import MakeWorld
+from tests.fuzz.mutator import mutated
+from tests.fuzz.target import CUSTOMER, Target, aimed, reply_of
+from tests.harness import line, order, profile
+
+pytestmark = pytest.mark.anyio
+
+REQUESTS_IN_ALL = 5_000
+SEEDS = (1, 2)
+MAX_DEPTH = 32
+
+
+def own_profile(target: Target, **more: Any) -> dict[str, Any]:
+    """A profile nobody in this world has, of the same length in every run."""
+    number = f"{target.answers.total():05}"
+    contact = {"firstName": "Ann", "lastName": "Lee", "email": f"ann{number}@example.com"}
+    return profile(companyName=f"Company {number}", contacts=[contact], **more)
+
+
+def new_reseller(target: Target) -> dict[str, Any]:
+    return {
+        "externalReferenceId": "reseller",
+        "distributorId": target.world.distributor_id,
+        "companyProfile": own_profile(target, marketSegments=["COM", "EDU"]),
+    }
+
+
+def new_customer(target: Target) -> dict[str, Any]:
+    return {
+        "externalReferenceId": "customer",
+        "resellerId": target.path_ids["reseller-id"],
+        "companyProfile": own_profile(target, marketSegment="COM"),
+        "globalSalesEnabled": True,
+    }
+
+
+def new_deployment(_: Target) -> dict[str, Any]:
+    address = {"country": "CA", "region": "ON", "city": "Toronto", "postalCode": "M5V 2T6"}
+    return {"companyProfile": {"address": {**address, "addressLine1": "Street 1"}}}
+
+
+def new_order(target: Target) -> dict[str, Any]:
+    return order(
+        line("65304479CA01A12", 2, number=1),
+        line("80004567EA01A12", 1, number=2, deploymentId=target.path_ids["deployment-id"]),
+        line("11083117CA01A12", 1, number=3, flexDiscountCodes=["BLACK_FRIDAY_10_PERCENT_OFF"]),
+        externalReferenceId="order",
+    )
+
+
+def preview(target: Target) -> dict[str, Any]:
+    return {**new_order(target), "orderType": "PREVIEW"}
+
+
+def give_back(target: Target) -> dict[str, Any]:
+    return {
+        "orderType": "RETURN",
+        "referenceOrderId": target.path_ids["order-id"],
+        "currencyCode": "USD",
+        "lineItems": target.order["lineItems"],
+    }
+
+
+def changed_reseller(target: Target) -> dict[str, Any]:
+    return with_other_contacts(target, target.reseller)
+
+
+def changed_customer(target: Target) -> dict[str, Any]:
+    return with_other_contacts(target, target.customer)
+
+
+def with_other_contacts(target: Target, account: dict[str, Any]) -> dict[str, Any]:
+    own = {**account["companyProfile"], "contacts": own_profile(target)["contacts"]}
+    return {**account, "companyProfile": own}
+
+
+def changed_deployment(target: Target) -> dict[str, Any]:
+    return {**new_deployment(target), "status": "1000"}
+
+
+def changed_order(target: Target) -> dict[str, Any]:
+    return {**target.order, "externalReferenceId": "changed"}
+
+
+CALLS: tuple[tuple[str, str, Callable[[Target], dict[str, Any]]], ...] = (
+    ("POST", "/v3/resellers", new_reseller),
+    ("PATCH", "/v3/resellers/{reseller-id}", changed_reseller),
+    ("POST", "/v3/customers", new_customer),
+    ("PATCH", CUSTOMER, changed_customer),
+    ("POST", CUSTOMER + "/deployments", new_deployment),
+    ("PATCH", CUSTOMER + "/deployments/{deployment-id}", changed_deployment),
+    ("POST", CUSTOMER + "/orders", new_order),
+    ("POST", CUSTOMER + "/orders?fetch-price=true", preview),
+    ("POST", CUSTOMER + "/orders", give_back),
+    ("PATCH", CUSTOMER + "/orders/{order-id}", changed_order),
+)
+REQUESTS_EACH = REQUESTS_IN_ALL // (len(CALLS) * len(SEEDS))
+
+
+@pytest.mark.proves("platform.md 35")
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("method", "path", "valid"), CALLS, ids=[valid.__name__ for _, _, valid in CALLS]
+)
+async def test_no_body_breaks_the_service(
+    method: str,
+    path: str,
+    valid: Callable[[Target], dict[str, Any]],
+    seed: int,
+    new_world: MakeWorld,
+    database_url: str,
+) -> None:
+    random = Random(f"{valid.__name__} {seed}")
+    async with aimed(await new_world(), database_url) as target:
+        for _ in range(REQUESTS_EACH):
+            content = mutated(valid(target), random)
+            response = await target.fire(method, target.filled(path), content)
+            await target.judge(response, content)
+            reply = reply_of(response)
+            if len(content) > MAX_BODY_BYTES:
+                assert reply.code == "413"
+                continue
+            assert (reply.body.get("code") == "400") is not is_object(content), content
+            if reply.status < 300:
+                await follow_up(
+                    target, valid, json.loads(content.decode("utf-8-sig") or "{}"), reply.body
+                )
+        assert target.answers["accepted"]
+
+
+async def follow_up(
+    target: Target, valid: Callable[..., Any], sent: dict[str, Any], made: dict[str, Any]
+) -> None:
+    """What was accepted is kept as sent and can be read; a return makes room for the next one."""
+    if isinstance(sent.get("externalReferenceId"), str):
+        assert made["externalReferenceId"] == sent["externalReferenceId"]
+    if made.get("orderType") == "PREVIEW":
+        return
+    if "links" in made:
+        (await target.world.get(made["links"]["self"]["uri"])).ok(200)
+    if valid is give_back and made["orderType"] == "RETURN":
+        await target.place_order()
+
+
+def is_object(content: bytes) -> bool:
+    """Whether a body is one JSON object by platform.md 7, told in another way than the product."""
+    if not content:
+        return True
+    try:
+        value = json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_int=str,
+            parse_float=str,
+        )
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and _depth(value) <= MAX_DEPTH
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
+
+
+def _refuse(_: str) -> NoReturn:
+    raise ValueError
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max((_depth(one) for one in inner if isinstance(one, dict | list)), default=0)

@@ -1,0 +1,282 @@
+"""Two server processes on one database work as one."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.harness import Reply, World, line, make_world, order, unique
+from tests.system.server import ADMIN_TOKEN, Server, database_of, folder, serving
+
+pytestmark = pytest.mark.anyio
+
+SEATS = "80004567EA01A12"
+CATALOG = files("seatledger.contract").joinpath("data", "sample_catalog.csv").read_text("utf-8")
+
+
+@dataclass
+class Pair:
+    """Two servers, and the address of the database between them."""
+
+    first: Server
+    second: Server
+    database_url: str
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    """A server with an embedded database, and one that was given its address."""
+    with folder() as place, serving(place) as first, database_of(place) as url:
+        with serving(place, "--database-url", url, data_dir=False) as second:
+            yield Pair(first, second, url)
+
+
+@pytest.fixture
+async def worlds(pair: Pair) -> AsyncIterator[tuple[World, World]]:
+    """One partner, reached through either server; its invariants are checked after."""
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(server.client()) for server in (pair.first, pair.second)
+        ]
+        first = await make_world(clients[0], ADMIN_TOKEN)
+        second = replace(first, client=clients[1])
+        yield first, second
+        await first.is_sound()
+        await second.is_sound()
+
+
+async def place(world: World, customer: str, body: Any, correlation_id: str) -> Reply:
+    """POST an order; a 503 is repeated with its correlation id until it is another answer."""
+    while True:
+        reply = await world.post(
+            f"/v3/customers/{customer}/orders", body, correlation_id=correlation_id
+        )
+        if reply.status != 503:
+            return reply
+        assert reply.headers["Retry-After"]
+
+
+async def history(world: World, customer: str) -> list[dict[str, Any]]:
+    """Every order of a customer."""
+    items: list[dict[str, Any]] = []
+    while True:
+        page = await world.get(
+            f"/v3/customers/{customer}/orders", params={"limit": 100, "offset": len(items)}
+        )
+        items += page.ok(200)["items"]
+        if len(items) == page["totalCount"]:
+            return items
+
+
+class TestWhatOneChangesTheOtherSees:
+    async def test_the_clock(self, worlds: tuple[World, World]) -> None:
+        one, other = worlds
+        customer = await one.customer()
+        for day in range(8, 20):
+            instant = f"2025-07-{day:02}T18:00:00Z"
+            await one.at(instant)
+            placed = (await other.order(customer, line(SEATS))).ok()
+            assert placed["creationDate"] == instant
+            one, other = other, one
+
+    async def test_settlement(self, worlds: tuple[World, World]) -> None:
+        one, other = worlds
+        customer = await one.customer()
+        for _ in range(4):
+            await one.settlement("manual")
+            held = (await other.order(customer, line(SEATS))).ok()["orderId"]
+            assert (await one.read_order(customer, held))["status"] == "1002"
+            await one.settlement("immediate")
+            assert (await other.read_order(customer, held))["status"] == "1000"
+            placed = (await other.order(customer, line(SEATS))).ok()["orderId"]
+            assert (await one.read_order(customer, placed))["status"] == "1000"
+            one, other = other, one
+
+    async def test_the_catalogue(self, worlds: tuple[World, World]) -> None:
+        one, other = worlds
+        customer = await one.customer()
+        assert CATALOG.count(",359.99,") > 0
+        for cents in range(10, 14):
+            dearer = CATALOG.replace(",359.99,", f",400.{cents},")
+            loaded = await one.call(
+                "PUT",
+                "/sandbox/catalog",
+                content=dearer.encode(),
+                headers={"Content-Type": "text/csv"},
+            )
+            loaded.ok(200)
+            shown = (await other.preview(customer, line(SEATS))).ok()
+            assert str(shown["lineItems"][0]["pricing"]["partnerPrice"]) == f"400.{cents}"
+            one, other = other, one
+
+    async def test_the_contract(self, worlds: tuple[World, World]) -> None:
+        one, other = worlds
+        customer = await one.customer()
+        wanted = line(SEATS, promotionCodes=["NOPE"])
+        for _ in range(4):
+            await one.set(flags={"promotion_codes_alias": False})
+            refused = await other.order(customer, wanted)
+            refused.refused(400, "1121", "lineItems[0].promotionCodes")
+            await one.set(flags={"promotion_codes_alias": True})
+            assert (await other.order(customer, wanted)).code == "2146"
+            one, other = other, one
+
+
+class TestOneIntentIsOneOrder:
+    @pytest.mark.proves("platform.md 16")
+    async def test_a_hundred_equal_posts(self, worlds: tuple[World, World]) -> None:
+        customer = await worlds[0].customer()
+        body = order(line(SEATS, 7))
+        replies = await asyncio.gather(
+            *(
+                world.post(f"/v3/customers/{customer}/orders", body, correlation_id="one intent")
+                for world, _ in zip(cycle(worlds), range(100), strict=False)
+            )
+        )
+        answers = Counter((reply.status, reply.code, reply.content) for reply in replies)
+        assert {(status, code) for status, code, _ in answers} <= {(201, ""), (400, "4122")}
+        assert len({content for status, _, content in answers if status == 201}) == 1
+        (placed,) = await history(worlds[1], customer)
+        stored = await place(worlds[1], customer, body, "one intent")
+        assert stored.ok()["orderId"] == placed["orderId"]
+        (seats,) = await worlds[0].seats(customer)
+        assert seats["currentQuantity"] == 7
+
+    @pytest.mark.proves("platform.md 16")
+    async def test_many_intents_in_many_copies(self, worlds: tuple[World, World]) -> None:
+        customers = [await worlds[0].customer() for _ in range(5)]
+        intents = {f"intent {n}": (customers[n % 5], order(line(SEATS, n + 1))) for n in range(20)}
+
+        async def settle_on_answer(world: World, intent: str) -> bytes:
+            while True:
+                reply = await place(world, *intents[intent], intent)
+                if reply.status == 201:
+                    return reply.content
+                reply.refused(400, "4122")
+
+        copies = [(world, intent) for intent in intents for world in worlds * 4]
+        contents = await asyncio.gather(*(settle_on_answer(*copy) for copy in copies))
+        assert len(set(contents)) == len(intents)
+        found = [one for customer in customers for one in await history(worlds[0], customer)]
+        assert len(found) == len(intents)
+        held = [(await worlds[1].seats(one))[0]["currentQuantity"] for one in customers]
+        assert held == [sum(range(first + 1, 21, 5)) for first in range(5)]
+
+    async def test_previews_and_refusals_in_many_copies(self, worlds: tuple[World, World]) -> None:
+        customer = await worlds[0].customer()
+        preview = order(line(SEATS, 3), orderType="PREVIEW")
+        refused = order(line("00000000EA01A12"))
+        for body, status in ((preview, 201), (refused, 400)):
+            intent = unique("intent")
+            replies = await asyncio.gather(
+                *(place(world, customer, body, intent) for world in worlds * 20)
+            )
+            answers = {one.content for one in replies if one.code != "4122"}
+            assert len(answers) == 1
+            assert {one.status for one in replies} <= {status, 400}
+        assert await history(worlds[0], customer) == []
+
+
+class TestOneCustomer:
+    @pytest.mark.proves("orders.md 10")
+    async def test_of_thirty_two_clients_gets_every_order_once(
+        self, worlds: tuple[World, World]
+    ) -> None:
+        customer = await worlds[0].customer()
+        accepted: dict[str, int] = {}
+
+        async def buy(number: int) -> None:
+            for turn in range(4):
+                quantity = 1 + (number + turn) % 5
+                reply = await place(
+                    worlds[(number + turn) % 2],
+                    customer,
+                    order(line(SEATS, quantity)),
+                    f"client {number} turn {turn}",
+                )
+                assert reply.ok()["orderId"] not in accepted
+                accepted[reply["orderId"]] = quantity
+
+        await asyncio.gather(*(buy(number) for number in range(32)))
+        assert len(accepted) == 32 * 4
+        found = await history(worlds[0], customer)
+        assert Counter(one["orderId"] for one in found) == Counter(accepted)
+        assert {one["status"] for one in found} == {"1000"}
+        (seats,) = await worlds[1].seats(customer)
+        assert seats["currentQuantity"] == sum(accepted.values())
+
+    async def test_may_buy_give_back_preview_and_amend_at_once(
+        self, worlds: tuple[World, World]
+    ) -> None:
+        customer = await worlds[0].customer()
+
+        async def trade(number: int) -> int:
+            one, other = worlds[number % 2], worlds[(number + 1) % 2]
+            body = order(line(SEATS, number + 1))
+            bought = (await place(one, customer, body, unique())).ok()
+            preview = {**body, "orderType": "PREVIEW"}
+            (await place(other, customer, preview, unique())).ok()
+            path = f"/v3/customers/{customer}/orders/{bought['orderId']}"
+            amended = await one.patch(path, {"externalReferenceId": f"client {number}"})
+            amended.ok(200)
+            if number % 2:
+                return number + 1
+            credit = order(
+                line(SEATS, number + 1), orderType="RETURN", referenceOrderId=bought["orderId"]
+            )
+            (await place(other, customer, credit, unique())).ok()
+            return 0
+
+        kept = await asyncio.gather(*(trade(number) for number in range(24)))
+        (seats,) = [one for one in await worlds[0].seats(customer) if one["status"] == "1000"]
+        assert seats["currentQuantity"] == sum(kept)
+        statuses = Counter(
+            (one["orderType"], one["status"]) for one in await history(worlds[1], customer)
+        )
+        assert statuses == {("NEW", "1000"): 12, ("NEW", "1008"): 12, ("RETURN", "1000"): 12}
+
+
+async def test_many_customers_in_both_servers_never_deadlock(
+    pair: Pair, worlds: tuple[World, World]
+) -> None:
+    customers = [await worlds[0].customer() for _ in range(8)]
+
+    async def buy(number: int) -> None:
+        for turn in range(6):
+            world = worlds[(number + turn) % 2]
+            customer = customers[(number * 3 + turn) % 8]
+            (await place(world, customer, order(line(SEATS)), f"{number}.{turn}")).ok()
+
+    await asyncio.gather(*(buy(number) for number in range(48)))
+    held = [(await worlds[1].seats(one))[0]["currentQuantity"] for one in customers]
+    assert sum(held) == 48 * 6
+    connection = await asyncpg.connect(pair.database_url)
+    try:
+        assert await connection.fetchval("SELECT sum(deadlocks) FROM pg_stat_database") == 0
+    finally:
+        await connection.close()
+
+
+async def test_accounts_made_through_either_are_one_set(worlds: tuple[World, World]) -> None:
+    reseller = await worlds[0].reseller()
+    customers = await asyncio.gather(
+        *(world.customer(reseller) for world, _ in zip(cycle(worlds), range(24), strict=False))
+    )
+    assert len(set(customers)) == 24
+    for world in worlds:
+        found = await asyncio.gather(*(world.read_customer(one) for one in customers))
+        assert {one["status"] for one in found} == {"1000"}
+
+
+async def test_a_call_needs_no_connection_of_the_other_server(pair: Pair) -> None:
+    async with httpx.AsyncClient(base_url=pair.second.url) as client:
+        assert (await client.get("/readyz")).status_code == 200
