@@ -36,6 +36,7 @@ check: install-dev ## Lint, check formats, types, imports and what the tests pro
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/coverage_report.py --check
 
 bench: install ## Measure speed on this machine

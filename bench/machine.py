@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,14 +37,19 @@ class Processor:
         """(server, PostgreSQL) since they started."""
         if not _PROC.exists():
             return None
-        parts = [_used(self._postmaster, ended_children=True)]
+        while True:  # again when a backend ended meanwhile: it would count twice or not at all
+            ended = _used(self._postmaster, ended_children=True)
+            backends = sum(_used(pid) for pid in self._backends())
+            if ended == _used(self._postmaster, ended_children=True):
+                return _used(self._server), ended + backends
+
+    def _backends(self) -> list[int]:
+        found = []
         for folder in _PROC.iterdir():
-            try:
+            with suppress(OSError):  # it ended meanwhile
                 if folder.name.isdigit() and int(_fields(int(folder.name))[1]) == self._postmaster:
-                    parts.append(_used(int(folder.name)))
-            except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-                continue
-        return _used(self._server), sum(parts)
+                    found.append(int(folder.name))
+        return found
 
 
 def machine() -> Machine:
@@ -87,6 +93,9 @@ def _fields(pid: int) -> list[str]:
 
 
 def _used(pid: int, *, ended_children: bool = False) -> float:
-    fields = _fields(pid)
+    try:
+        fields = _fields(pid)
+    except OSError:
+        return 0.0
     last = 15 if ended_children else 13
     return sum(map(int, fields[11:last])) / os.sysconf("SC_CLK_TCK")

@@ -19,6 +19,16 @@ from tests.harness import World, make_world
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 
+# The default form of a traceback shows local variables and takes seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
+
 MakeWorld = Callable[..., Awaitable[World]]
 
 

@@ -7,11 +7,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 
 from tests.harness import Reply, World, line, make_world, order, unique
@@ -35,9 +33,13 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     """A server with an embedded database, and one that was given its address."""
-    with folder() as place, serving(place) as first, database_of(place) as url:
-        with serving(place, "--database-url", url, data_dir=False) as second:
-            yield Pair(first, second, url)
+    with (
+        folder() as place,
+        serving(place) as first,
+        database_of(place) as url,
+        serving(place, "--database-url", url, data_dir=False) as second,
+    ):
+        yield Pair(first, second, url)
 
 
 @pytest.fixture
@@ -209,7 +211,7 @@ class TestOneCustomer:
         await asyncio.gather(*(buy(number) for number in range(32)))
         assert len(accepted) == 32 * 4
         found = await history(worlds[0], customer)
-        assert Counter(one["orderId"] for one in found) == Counter(accepted)
+        assert sorted(one["orderId"] for one in found) == sorted(accepted)
         assert {one["status"] for one in found} == {"1000"}
         (seats,) = await worlds[1].seats(customer)
         assert seats["currentQuantity"] == sum(accepted.values())
@@ -275,8 +277,3 @@ async def test_accounts_made_through_either_are_one_set(worlds: tuple[World, Wor
     for world in worlds:
         found = await asyncio.gather(*(world.read_customer(one) for one in customers))
         assert {one["status"] for one in found} == {"1000"}
-
-
-async def test_a_call_needs_no_connection_of_the_other_server(pair: Pair) -> None:
-    async with httpx.AsyncClient(base_url=pair.second.url) as client:
-        assert (await client.get("/readyz")).status_code == 200

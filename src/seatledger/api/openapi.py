@@ -58,8 +58,8 @@ _TOKEN_CODES: Final = (
     *("invalid_request", "unsupported_grant_type", "invalid_client", "invalid_scope"),
     *("access_denied", "too_many_requests"),
 )
-_TOKEN_SIZE_CODES: Final = ("413", "414", "431", "503")
-_PING_CODES: Final = ("414", "431", "4115", "4116", "503")
+_TOKEN_SIZE_CODES: Final = ("1124", "413", "414", "431", "503")
+_PING_CODES: Final = ("1124", "414", "431", "4115", "4116", "503")
 
 
 def document() -> dict[str, Any]:
@@ -146,6 +146,7 @@ def _token(unit: str, operation_id: str) -> dict[str, Any]:
             **{
                 status: {
                     "description": HTTPStatus(int(status)).phrase,
+                    "headers": header_refs("Retry-After") if status == "429" else {},
                     "content": {"application/json": {"schema": _TOKEN_ERROR, "examples": examples}},
                 }
                 for status, examples in _token_examples().items()

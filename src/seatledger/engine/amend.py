@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from seatledger.domain.model import Order
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
-from seatledger.engine.bodies import Body, field_refusal
+from seatledger.engine.bodies import Body, field_refusal, is_same
 from seatledger.engine.writes import Done, Scene
 from seatledger.store import history
 from seatledger.store.rows import AnyConnection
@@ -40,4 +40,4 @@ def _read_only_faults(raw: dict[str, Any], order: Order) -> list[str]:
         render.to_builtins(render.order_by_id(order, fetch_price=fetch_price))
         for fetch_price in (False, True)
     ]
-    return [name for name in raw if all(raw[name] != view.get(name) for view in views)]
+    return [name for name in raw if not any(is_same(raw[name], view.get(name)) for view in views)]

@@ -57,3 +57,21 @@ def field_refusal(
 
 def _merged(body: Body, known: list[str], found: Iterable[str]) -> list[str]:
     return in_document_order(dict.fromkeys((*known, *found)), body.raw)
+
+
+def is_same(sent: Any, shown: Any) -> bool:
+    """Whether a JSON value sent back is the one that was read; true is not 1, 1 is 1.00."""
+    if isinstance(sent, dict) and isinstance(shown, dict):
+        return sent.keys() == shown.keys() and all(is_same(sent[k], shown[k]) for k in sent)
+    if isinstance(sent, list) and isinstance(shown, list | tuple):
+        return len(sent) == len(shown) and all(map(is_same, sent, shown))
+    return isinstance(sent, bool) == isinstance(shown, bool) and bool(sent == shown)
+
+
+def read_only_faults(raw: dict[str, Any], shown: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """Read-only fields sent with another value than the API shows (accounts.md 2); null is none."""
+    return [
+        name
+        for name in names
+        if raw.get(name) is not None and not is_same(raw[name], shown.get(name))
+    ]

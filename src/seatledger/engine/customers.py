@@ -12,12 +12,11 @@ from seatledger.domain.model import Customer, Partner, Reseller
 from seatledger.domain.outcome import Refused
 from seatledger.domain.profiles import normalized_profile
 from seatledger.engine import contacts, render
-from seatledger.engine.bodies import Body, may_be_id
+from seatledger.engine.bodies import Body, may_be_id, read_only_faults
 from seatledger.engine.resellers import (
     fixed_field_faults,
     form_refusal,
     has_corrected_address,
-    read_only_faults,
 )
 from seatledger.engine.writes import Done, LostRace, Scene
 from seatledger.store import accounts

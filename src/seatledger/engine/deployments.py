@@ -10,8 +10,8 @@ from seatledger.domain.addresses import address_faults, missing_postal_code, nor
 from seatledger.domain.model import Customer, Deployment, Partner
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
-from seatledger.engine.bodies import Body, field_refusal
-from seatledger.engine.resellers import read_only_faults, sold_countries
+from seatledger.engine.bodies import Body, field_refusal, read_only_faults
+from seatledger.engine.resellers import sold_countries
 from seatledger.engine.writes import Done, LostRace, Scene, Write
 from seatledger.store import accounts
 from seatledger.store.ids import Ids

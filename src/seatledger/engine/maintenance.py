@@ -117,13 +117,14 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _credential_faults(doc: dict[str, Any]) -> list[str]:
-    client_id = doc.get("clientId", "usual")
-    sound = isinstance(client_id, str) and _CLIENT_ID.fullmatch(client_id)
-    faults = [] if sound else ["clientId"]
-    secrets = doc.get("clientSecret", "usual")
+    client_id, secrets = doc.get("clientId", "usual"), doc.get("clientSecret", "usual")
     secrets = secrets if isinstance(secrets, list) else [secrets]
-    sound = 1 <= len(secrets) <= MOST_SECRETS and all(isinstance(s, str) and s for s in secrets)
-    return faults if sound else [*faults, "clientSecret"]
+    faults = []
+    if not isinstance(client_id, str) or not _CLIENT_ID.fullmatch(client_id):
+        faults.append("clientId")
+    if not 1 <= len(secrets) <= MOST_SECRETS or not all(isinstance(s, str) and s for s in secrets):
+        faults.append("clientSecret")
+    return faults
 
 
 async def _apply(connection: AnyConnection, doc: dict[str, Any]) -> list[str]:

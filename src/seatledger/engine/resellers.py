@@ -12,7 +12,7 @@ from seatledger.domain.model import Customer, Partner, Reseller
 from seatledger.domain.outcome import Refused
 from seatledger.domain.profiles import normalized_profile, profile_faults
 from seatledger.engine import contacts, render
-from seatledger.engine.bodies import Body, field_refusal
+from seatledger.engine.bodies import Body, field_refusal, read_only_faults
 from seatledger.engine.writes import Done, LostRace, Scene, Write
 from seatledger.store import accounts
 from seatledger.store.ids import Ids
@@ -138,13 +138,6 @@ def fixed_field_faults(raw: dict[str, Any], stored: dict[str, Any]) -> list[str]
         "address.region": (sent["address"].get("region"), stored["address"]["region"]),
     }
     return [f"companyProfile.{name}" for name in _FIXED if values[name][0] != values[name][1]]
-
-
-def read_only_faults(
-    raw: dict[str, Any], shown: dict[str, Any], names: tuple[str, ...]
-) -> list[str]:
-    """Read-only fields sent with another value than the API shows (accounts.md 2); null is none."""
-    return [name for name in names if raw.get(name) is not None and raw[name] != shown.get(name)]
 
 
 def has_corrected_address(stored: Reseller | Customer, profile: dict[str, Any]) -> bool:

@@ -1,7 +1,9 @@
 """The two statements of the order path: read everything, write everything (DESIGN of the path).
 
 Keys are looked up by correlated scalar subqueries, never by outer joins: on tables without
-statistics a join is planned badly. Inserts are sorted by key so that processes cannot deadlock.
+statistics a join is planned badly. Customers are locked in the order of their ids, one by one
+through a lateral subquery that no plan can reorder, and inserts are sorted by key: processes that
+write the same ones cannot deadlock.
 """
 
 from collections.abc import Sequence
@@ -70,12 +72,16 @@ WITH i AS MATERIALIZED (
     $7::smallint[], $8::bytea[], $9::timestamptz[], $10::text[], $11::bigint[], $12::text[])
   AS i (n, partner_id, path, correlation_id, request_id, fingerprint, http_status, body, at,
     customer_id, seen_version, order_id)
+), locked AS MATERIALIZED (
+  SELECT g.customer_id
+  FROM (SELECT customer_id, min(seen_version) AS seen FROM i WHERE order_id <> ''
+    GROUP BY customer_id ORDER BY customer_id) g,
+  LATERAL (SELECT FROM customer k WHERE k.customer_id = g.customer_id AND k.version = g.seen
+    FOR NO KEY UPDATE) k
 ), c AS (
   UPDATE customer SET version = version + 1
-  FROM (SELECT customer_id, min(seen_version) AS seen FROM i WHERE order_id <> ''
-    GROUP BY customer_id ORDER BY customer_id) g
-  WHERE customer.customer_id = g.customer_id AND customer.version = g.seen
-  RETURNING customer.customer_id
+  WHERE customer_id = ANY (ARRAY(SELECT customer_id FROM locked))
+  RETURNING customer_id
 ), ready AS MATERIALIZED (
   SELECT * FROM i WHERE seen_version = 0 OR customer_id IN (SELECT customer_id FROM c)
 ), q AS (

@@ -1,5 +1,6 @@
 """Prices over HTTP: what previews quote and completed orders were charged (orders.md 4)."""
 
+import csv
 from decimal import Decimal
 from typing import Any
 
@@ -266,22 +267,37 @@ async def test_a_placeholder_is_quoted_and_never_sold_to(world: World) -> None:
     other.refused(400, "2129", "Line Item: 1, Reason: INELIGIBLE_MARKET_SEGMENT")
 
 
+@pytest.mark.proves("S-099", "S-117")
+async def test_prices_are_those_the_partner_pays(world: World) -> None:
+    listed = {
+        row["offerId"]: (row["partnerPrice"], row["estimatedStreetPrice"])
+        for row in csv.DictReader(data_file("sample_catalog.csv").splitlines())
+        if (row["region"], row["priceListType"]) == ("NA", "STANDARD")
+    }
+    customer = await world.customer()
+    for offer_id in (A, E, STANDARD):
+        quote = (await world.preview(customer, line(offer_id))).ok()
+        pays, street = listed[offer_id]
+        assert prices(quote["lineItems"][0]) == [pays] * 4
+        assert street.encode() not in quote.content
+
+
 @pytest.mark.proves("catalog.md 35")
 async def test_a_refused_price_list_leaves_the_old_one_in_force(world: World) -> None:
     customer = await world.customer()
     header, first, *rest = data_file("sample_catalog.csv").splitlines()
     cheaper = "\n".join((header, first.replace(",389.00,", ",387.00,"), *rest))
     twice = "\n".join((header, first.replace(",389.00,", ",386.00,"), first, *rest))
-    csv = {"Content-Type": "text/csv"}
+    headers = {"Content-Type": "text/csv"}
 
     async def unit() -> str:
         quote = (await world.preview(customer, line(A))).ok()
         return prices(quote["lineItems"][0])[0]
 
     assert await unit() == "389.00"
-    loaded = await world.put("/sandbox/catalog", content=cheaper.encode(), headers=csv)
+    loaded = await world.put("/sandbox/catalog", content=cheaper.encode(), headers=headers)
     assert (loaded.ok(200)["rows"], await unit()) == (125, "387.00")
-    refused = await world.put("/sandbox/catalog", content=twice.encode(), headers=csv)
+    refused = await world.put("/sandbox/catalog", content=twice.encode(), headers=headers)
     refused.refused(400, "400", f"row 3: window of {A} overlaps that of row 2")
     assert await unit() == "387.00"
 

@@ -1,5 +1,6 @@
 """RETURN: giving whole lines of a completed order back (orders.md 2.8, 5)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -67,13 +68,19 @@ def _line_refusal(
         for line in order.lines
     }
     held = {one.subscription_id: one for one in account.subscriptions}
+    leaving = _leaving(account, pairs)
 
     def is_consumed(line: OrderLine) -> bool:
         product = catalog.product_of(line.offer_id)
         seats = held.get(line.subscription_id)
         if product is None or product.offer_type != CONSUMABLES or seats is None:
             return False
-        return seats.used_quantity > seats.current_quantity - line.quantity
+        left = seats.current_quantity - leaving[seats.subscription_id]
+        return seats.used_quantity > max(0, left)
+
+    def are_gone(line: OrderLine) -> bool:
+        seats = held.get(line.subscription_id)
+        return seats is None or seats.current_quantity < leaving[seats.subscription_id]
 
     checks: tuple[tuple[str, str | None, Fails], ...] = (
         ("2130", None, lambda sent, line: sent.offer_id != line.offer_id),
@@ -84,7 +91,7 @@ def _line_refusal(
         ("2134", None, lambda _, line: _term_is_over(line, account, held, now)),
         ("4122", None, lambda _, line: line.number in in_return),
         ("2129", "INELIGIBLE_CONSUMED", lambda _, line: is_consumed(line)),
-        ("2127", "INSUFFICIENT_QUANTITY", lambda _, line: _seats_are_gone(line, pairs, held)),
+        ("2127", "INSUFFICIENT_QUANTITY", lambda _, line: are_gone(line)),
     )
     for code, reason, fails in checks:
         numbers = [sent.number for sent, line in pairs if fails(sent, line)]
@@ -116,15 +123,21 @@ def _term_is_over(
     return line.term < account.customer.term
 
 
-def _seats_are_gone(
-    line: OrderLine,
-    pairs: Iterable[tuple[RequestLine, OrderLine]],
-    held: dict[str, Subscription],
-) -> bool:
-    """66: the subscription holds fewer seats than this RETURN takes from it."""
-    seats = held.get(line.subscription_id)
-    wanted = sum(one.quantity for _, one in pairs if one.subscription_id == line.subscription_id)
-    return seats is None or seats.current_quantity < wanted
+def _leaving(account: Account, pairs: Iterable[tuple[RequestLine, OrderLine]]) -> Counter[str]:
+    """What this RETURN and those in flight take from each subscription (63, 66)."""
+    leaving: Counter[str] = Counter()
+    for _, line in pairs:
+        leaving[line.subscription_id] += line.quantity
+    shared = {
+        (one.product_key, one.deployment_id, one.currency): one.subscription_id
+        for one in account.open_coterm
+    }
+    for order in account.pending_orders:
+        if order.order_type == "RETURN":
+            for line in order.lines:
+                key = (line.product_key, line.deployment_id, line.currency)
+                leaving[shared.get(key, "")] += line.quantity
+    return leaving
 
 
 def _credit_line(original: Order, sent: RequestLine) -> OrderLine:

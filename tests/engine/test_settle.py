@@ -1,0 +1,180 @@
+"""Settlement that fails halfway has done nothing; done again it does everything once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from seatledger.engine import orders, settle, writes
+from seatledger.engine.settle import ATTEMPTS_BEFORE_PARKING
+from seatledger.store import settling
+from tests.harness import World, line
+
+pytestmark = pytest.mark.anyio
+
+SEATS = "80004567EA01A12"
+OTHER_SEATS = "11073058CA01A12"
+STEPS = ("orders", "subscriptions", "ledger", "customer", "events", "redemptions")
+
+Strike = Callable[[], Awaitable[None]]
+
+
+class _Struck:
+    """A connection on which something happens right after one of its writes."""
+
+    def __init__(self, connection: Any, step: int, strike: Strike) -> None:
+        self._connection = connection
+        self._left = step
+        self._strike = strike
+
+    async def execute(self, *arguments: Any) -> str:
+        done: str = await self._connection.execute(*arguments)
+        if self._left == 0:
+            await self._strike()
+        self._left -= 1
+        return done
+
+
+def strike_at(monkeypatch: pytest.MonkeyPatch, step: int, strike: Strike) -> None:
+    """Make something happen right after a step of every settlement."""
+    save = settling.save
+
+    async def struck(connection: Any, *arguments: Any) -> None:
+        await save(_Struck(connection, step, strike), *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(settling, "save", struck)
+
+
+async def crash() -> None:
+    """The database goes away."""
+    raise ConnectionResetError
+
+
+async def break_down() -> None:
+    """A fault of our own."""
+    raise ZeroDivisionError
+
+
+async def with_held_orders(world: World) -> str:
+    """A customer who has 5 seats and holds: more of them, another product, a return."""
+    customer = await world.customer()
+    first = (await world.order(customer, line(SEATS, 5))).ok()
+    await world.settlement("manual")
+    (await world.order(customer, line(SEATS, 3), line(OTHER_SEATS, 2, number=2))).ok()
+    (await world.give_back(customer, first.body)).ok()
+    (await world.order(customer, line(SEATS, 4))).ok()
+    return customer
+
+
+async def state(world: World, customer: str) -> tuple[list[tuple[str, str]], dict[str, int]]:
+    """Type and status of every order, oldest first, and the seats held by product."""
+    found = (await world.get(f"/v3/customers/{customer}/orders")).ok(200)
+    statuses = [(one["orderType"], one["status"]) for one in reversed(found["items"])]
+    seats = {one["offerId"][:10]: one["currentQuantity"] for one in await world.seats(customer)}
+    await world.is_sound()
+    return statuses, seats
+
+
+HELD = (
+    [("NEW", "1000"), ("NEW", "1002"), ("RETURN", "1002"), ("NEW", "1002")],
+    {SEATS[:10]: 5},
+)
+SETTLED = (
+    [("NEW", "1008"), ("NEW", "1000"), ("RETURN", "1000"), ("NEW", "1000")],
+    {SEATS[:10]: 7, OTHER_SEATS[:10]: 2},
+)
+
+
+@pytest.mark.proves("orders.md 80")
+@pytest.mark.parametrize("step", range(len(STEPS)), ids=STEPS)
+async def test_it_is_all_or_nothing_and_happens_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    customer = await with_held_orders(world)
+    assert await state(world, customer) == HELD
+    with monkeypatch.context() as struck:
+        strike_at(struck, step, crash)
+        assert (await world.post("/sandbox/settle", {})).status == 503
+    assert await state(world, customer) == HELD
+    with monkeypatch.context() as struck:
+        strike_at(struck, step, break_down)
+        failed = await world.settle()
+        assert (failed["settled"], failed["remaining"]) == ([], 3)
+    assert await state(world, customer) == HELD
+    with monkeypatch.context() as struck:
+        reached, never = asyncio.Event(), asyncio.Event()
+
+        async def hang() -> None:
+            reached.set()
+            await never.wait()
+
+        strike_at(struck, step, hang)
+        call = asyncio.create_task(world.settle())
+        await reached.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert await state(world, customer) == HELD
+    for expected in (3, 0):
+        assert len((await world.settle())["settled"]) == expected
+        assert await state(world, customer) == SETTLED
+
+
+async def test_a_customer_that_keeps_failing_is_parked_and_stops_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = await world.customer(), await world.customer()
+    await world.settlement("manual")
+    carry_out = settle._settle_customer
+    attempts = 0
+
+    def failing(*arguments: Any) -> Any:
+        nonlocal attempts
+        if arguments[1].account.customer.customer_id == bad:
+            attempts += 1
+            raise ZeroDivisionError
+        return carry_out(*arguments)
+
+    monkeypatch.setattr(settle, "_settle_customer", failing)
+    for attempt in range(1, ATTEMPTS_BEFORE_PARKING + 3):
+        (await world.order(good, line(SEATS))).ok()
+        (await world.order(bad, line(SEATS))).ok()
+        done = await world.settle()
+        assert len(done["settled"]) == 1
+        parked = attempt >= ATTEMPTS_BEFORE_PARKING
+        assert done["remaining"] == (0 if parked else attempt)
+    # Each attempt counts once in the batch and once alone.
+    assert attempts == 2 * ATTEMPTS_BEFORE_PARKING
+    monkeypatch.undo()
+    assert (await world.settle())["settled"] == []
+    assert {one["status"] for one in (await world.get(f"/v3/customers/{bad}/orders"))["items"]} == {
+        "1002"
+    }
+
+
+class TestAcceptedWorkIsAnsweredAsAccepted:
+    """Even when its settlement, a transaction of its own, fails right after."""
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise ConnectionResetError
+
+    async def test_an_order(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        customer = await world.customer()
+        with monkeypatch.context() as failing:
+            failing.setattr(orders, "settle_due", self.fails)
+            placed = (await world.order(customer, line(SEATS, 2))).ok()
+        assert (await world.read_order(customer, placed["orderId"]))["status"] == "1002"
+        (await world.order(customer, line(SEATS, 3))).ok()  # settles what is due before it
+        assert (await world.read_order(customer, placed["orderId"]))["status"] == "1000"
+        (seats,) = await world.seats(customer)
+        assert seats["currentQuantity"] == 5
+
+    async def test_a_customer(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        reseller = await world.reseller()
+        with monkeypatch.context() as failing:
+            failing.setattr(writes, "settle_accounts", self.fails)
+            customer = await world.customer(reseller)
+        assert (await world.read_customer(customer))["status"] == "1002"
+        await world.settle()
+        assert (await world.read_customer(customer))["status"] == "1000"
