@@ -40,7 +40,7 @@ class Load(Struct, frozen=True):
 
 
 class LoadError(Exception):
-    """The server answered something that is neither 201 nor 503, or hung up."""
+    """The server answered something that is neither 201 nor 503, hung up, or fell silent."""
 
 
 class Orders:
@@ -157,7 +157,7 @@ class _Connection(asyncio.Protocol):
 async def send(orders: Orders, connections: int, seconds: float) -> Load:
     """Keep `connections` busy for `seconds`, then wait for what is still on its way.
 
-    LoadError when an answer is neither 201 nor 503, TimeoutError when one does not come.
+    LoadError when an answer is neither 201 nor 503, or does not come.
     """
     loop = asyncio.get_running_loop()
     began = perf_counter()
@@ -167,7 +167,10 @@ async def send(orders: Orders, connections: int, seconds: float) -> Load:
         for _ in range(connections)
     ]
     ended = asyncio.gather(*(protocol.done for _, protocol in made))
-    await asyncio.wait_for(ended, seconds + _ANSWER_SECONDS)
+    try:
+        await asyncio.wait_for(ended, seconds + _ANSWER_SECONDS)
+    except TimeoutError as error:
+        raise LoadError(f"an answer did not come within {_ANSWER_SECONDS} seconds") from error
     if run.others:
         answer, count = run.others.most_common(1)[0]
         raise LoadError(f"{count} times instead of 201: {answer}")

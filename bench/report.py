@@ -82,14 +82,14 @@ def show(results: Results, console: Console) -> None:
     limit = results.series[0]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("one-line orders", no_wrap=True)
-    for heading in ("orders/s", "from - to", "of limit", "p50", "p99", "server", "database"):
+    for heading in ("orders/s", "range", "of limit", "p50", "p99", "server", "database"):
         table.add_column(heading, justify="right", no_wrap=True)
     for series in results.series:
         rates = spread([one.rate for one in series.rounds])
         table.add_row(
             series.title,
             f"[bold]{rates.median:,.0f}[/]",
-            f"{rates.low:,.0f} - {rates.high:,.0f}",
+            f"{rates.low:,.0f}-{rates.high:,.0f}",
             "" if series is limit else f"{ratio(series, limit).median:.0%}",
             _middle([one.p50 for one in series.rounds], 1e3, ".1f"),
             _middle([one.p99 for one in series.rounds], 1e3, ".1f"),
@@ -97,7 +97,7 @@ def show(results: Results, console: Console) -> None:
             _middle([one.postgresql for one in series.rounds], 1e6, ".0f"),
         )
     console.print(table)
-    console.print(_words(results))
+    console.print(_words(results), soft_wrap=True)
 
 
 def _middle(values: Sequence[float | None], scale: float, form: str) -> str:
@@ -108,13 +108,17 @@ def _middle(values: Sequence[float | None], scale: float, form: str) -> str:
 def _words(results: Results) -> str:
     machine = results.machine
     libraries = ", ".join(f"{name} {number}" for name, number in results.versions.items())
+    ratios = "\n".join(
+        f"  {name}: {one.median:.0%} ({one.low:.0%}-{one.high:.0%})"
+        for name, one in results.ratios.items()
+    )
     return (
-        "limit: the order path's own two statements under pgbench, 8 clients, the same database.\n"
-        "of limit: median of the ratios within each round. p50, p99: milliseconds to the 201.\n"
-        "server, database: processor time per order in microseconds.\n"
-        f"Medians of {len(results.series[0].rounds)} interleaved rounds of "
-        f"{results.seconds:.0f} s; {results.customers:,} customers with 3 subscriptions each; "
-        "one server process;\nserver, database and load share the machine: "
-        f"{machine.processor}, {machine.cores} cores, {machine.memory} GB, {machine.system}.\n"
-        f"{libraries}"
+        f"ratios, median and range of {len(results.series[0].rounds)} interleaved rounds "
+        f"of {results.seconds:.0f} s:\n{ratios}\n"
+        "limit: the order path's own two statements under pgbench, same database, same customers\n"
+        "p50, p99: milliseconds to the 201; server, database: processor time per order in us\n"
+        f"{results.customers:,} customers with 3 subscriptions; one server process; server, "
+        "database and load share\n"
+        f"the machine: {machine.processor}, {machine.cores} cores, {machine.memory} GB, "
+        f"{machine.system}\n{libraries}"
     )

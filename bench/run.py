@@ -147,10 +147,10 @@ async def measure(url: str, address: str, server_pid: int, folder: Path) -> Resu
 async def _rounds(bench: Bench) -> list[Series]:
     """Every series once per round, so that a busy minute of the machine hits them all."""
     wanted: list[tuple[Series, Callable[[], Awaitable[Round]]]] = [
-        (Series("limit", "limit"), bench.limit),
+        (Series("limit", "limit (pgbench, 8 clients)"), bench.limit),
         (Series("accept_32", "accepted, 32 connections"), lambda: bench.accept(32)),
         (Series("accept_128", "accepted, 128 connections"), lambda: bench.accept(128)),
-        (Series("fulfil_32", "accepted + fulfilled, 32 connections"), lambda: bench.fulfil(32)),
+        (Series("fulfil_32", "accepted + fulfilled, 32"), lambda: bench.fulfil(32)),
     ]
     columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
@@ -171,6 +171,7 @@ def main() -> None:
     """Bring everything up, measure, tell, take it down."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
+        folder.chmod(0o711)  # so that as root, too, the database lies in it and goes with it
         console.print("starting PostgreSQL and one server process in production mode ...")
         database = EmbeddedPostgres(folder / "data", user=None, log=get_logger("postgresql"))
         with database as url:

@@ -28,7 +28,6 @@ from seatledger.store import partners, rows
 from seatledger.store.history import histories
 
 PARTNER = "100000001"
-RESELLER_REFERENCE = "bench"
 FIRST_CUSTOMER = 1_500_000_000  # far beyond what the server's own ids reach here
 HELD_OFFERS = ("11073058CA01A12", "69804578CA01A12", "11083117CA01A12")
 OFFER = HELD_OFFERS[0]  # what the load buys: more seats of a product every customer holds
@@ -151,11 +150,14 @@ class Stage:
         return Sums(*row)
 
     async def drained(self) -> None:
-        """Wait until no order is unsettled."""
+        """Wait until no order is unsettled; StageError when that takes too long."""
         sql = "SELECT EXISTS (SELECT 1 FROM orders WHERE status = '1002')"
-        async with asyncio.timeout(_WAIT_SECONDS):
-            while await self.connection.fetchval(sql):
-                await asyncio.sleep(_POLL_SECONDS)
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                while await self.connection.fetchval(sql):
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError as error:
+            raise StageError(f"orders are unsettled after {_WAIT_SECONDS} seconds") from error
 
     async def violations(self) -> list[str]:
         """The service's own invariants over every customer."""

@@ -19,7 +19,7 @@ from seatledger.engine.credentials import DEFAULT_SCOPES, hash_secret
 from seatledger.engine.partners import new_client_id
 from seatledger.store import partners
 from seatledger.store.migrate import upgrade
-from tests.harness import Reply, World, fetch_token, unique
+from tests.harness import World, fetch_token, unique
 
 TOKEN_PATH = "/ims/token/v3"
 SCOPE = "openid,AdobeID,read_organizations"
@@ -134,7 +134,7 @@ async def another_database(database_url: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def listening(app: Any, **settings: Any) -> AsyncIterator[tuple[str, int]]:
+async def listening(app: Any) -> AsyncIterator[tuple[str, int]]:
     """The application behind a real server, as the service runs it: its host and port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
@@ -144,7 +144,6 @@ async def listening(app: Any, **settings: Any) -> AsyncIterator[tuple[str, int]]
             log_config=None,
             access_log=False,
             server_header=False,
-            **settings,
         )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server.serve(sockets=[listener]))
@@ -153,9 +152,3 @@ async def listening(app: Any, **settings: Any) -> AsyncIterator[tuple[str, int]]
         finally:
             server.should_exit = True
             await running
-
-
-def reply_of(response: httpx.Response) -> Reply:
-    """A response as the harness shows answers."""
-    body = response.json() if response.content else ""
-    return Reply(response.status_code, body, response.headers, response.content)

@@ -13,7 +13,11 @@ from seatledger.settings import Settings
 _SECRET_WORDS = ("secret", "token", "authorization")
 _SHOWN = 4  # characters at either end (platform.md 2.4)
 _SHORTEST_SHOWN = 4 * _SHOWN  # of a shorter value too little would stay hidden
-_QUIET = {"alembic": logging.WARNING, "uvicorn": logging.WARNING}
+_QUIET = {
+    "alembic": logging.WARNING,
+    "asyncpg": logging.ERROR,  # it warns of every attempt to reconnect
+    "uvicorn": logging.WARNING,
+}
 
 
 def configure(settings: Settings) -> None:

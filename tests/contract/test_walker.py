@@ -227,11 +227,13 @@ def test_patterns_are_anchored_and_literals_exact(code: str) -> None:
 
 
 def test_marked_ids_are_trimmed_before_they_are_judged() -> None:
-    padded = " " * 30 + "e0b170437c4e96ac5428364f674dffNA" + "\u3000"
+    padded = " " * 30 + "e0b170437c4e96ac5428364f674dffNA" + "  "
     (read,) = sound(order(line(offerId=padded, deploymentId="  ")), Order).line_items
     assert (read.offer_id, read.deployment_id) == (padded.strip(), "")
-    for sent in (" id", "id ", "id\u00a0"):
+    for sent in (" id", "id "):
         assert sound(order(line(offerId=sent)), Order).line_items[0].offer_id == "id"
+    for control in ("\tid", "id\r\n", "\x1fid", "\x85id"):
+        assert verdict(order(line(offerId=control))) == "1117 lineItems[0].offerId"
     assert verdict(order(line(offerId=" " + "x" * 41))) == "1117 lineItems[0].offerId"
 
 

@@ -153,6 +153,14 @@ def test_an_order_after_the_lapse_opens_a_fresh_term(today: str) -> None:
     assert result.order.lines[0].term == 2
 
 
+def test_levels_start_over_in_a_fresh_term() -> None:
+    buyer = samples.customer(anniversary=AD, license_level="04", consumables_level="T3")
+    result = settled(order(line(1, FOLIO, 10)), buyer, now="2026-07-07T00:00:00Z")
+    assert (result.customer.license_level, result.customer.consumables_level) == ("02", "T1")
+    result = settled(order(line(1, FOLIO, 10)), buyer, now="2026-07-06T23:59:59Z")
+    assert (result.customer.license_level, result.customer.consumables_level) == ("04", "T3")
+
+
 @pytest.mark.parametrize("running", [{"status": "1000"}, {"status": "1009"}, {"status": "1002"}])
 def test_no_fresh_term_while_anything_co_terminating_is_open(running: dict[str, Any]) -> None:
     buyer = samples.customer(anniversary=AD)

@@ -20,11 +20,12 @@ from seatledger.store.embedded import EmbeddedPostgres
 from tests.harness import World, make_world
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 MOST_CONNECTIONS = 50
 
 _POLL_SECONDS = 0.02
 _LABEL = 17  # columns
+_SHOWN = 20_000  # characters of a log that tell why a test failed
 _ADDRESS = re.compile(r"Listening on\s+(http://\S+)")
 
 
@@ -98,6 +99,16 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE_SECONDS)
 
+    def api_processes(self) -> list[int]:
+        """The process numbers of its API processes when it was started with several."""
+        listed = subprocess.check_output(["ps", "-A", "-o", "pid=,ppid=,command="], text=True)
+        rows = [row.split(None, 2) for row in listed.splitlines()]
+        return [
+            int(number)
+            for number, parent, command in rows
+            if int(parent) == self.process.pid and "spawn_main" in command
+        ]
+
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client of the server; more calls at once than it has connections wait for one."""
@@ -138,6 +149,9 @@ def serving(
     try:
         server.wait_until_ready()
         yield server
+    except BaseException:
+        print(errors.read_text()[-_SHOWN:])
+        raise
     finally:
         server.kill()
 

@@ -7,17 +7,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import cycle
-from typing import Any
 
 import asyncpg
 import pytest
 
-from tests.harness import Reply, World, line, make_world, order, unique
+from tests.harness import World, line, make_world, order, unique
 from tests.system.server import ADMIN_TOKEN, Server, database_of, folder, serving
+from tests.system.traffic import SEATS, Attempt, history, insist
 
 pytestmark = pytest.mark.anyio
 
-SEATS = "80004567EA01A12"
 CATALOG = files("seatledger.contract").joinpath("data", "sample_catalog.csv").read_text("utf-8")
 
 
@@ -54,29 +53,6 @@ async def worlds(pair: Pair) -> AsyncIterator[tuple[World, World]]:
         yield first, second
         await first.is_sound()
         await second.is_sound()
-
-
-async def place(world: World, customer: str, body: Any, correlation_id: str) -> Reply:
-    """POST an order; a 503 is repeated with its correlation id until it is another answer."""
-    while True:
-        reply = await world.post(
-            f"/v3/customers/{customer}/orders", body, correlation_id=correlation_id
-        )
-        if reply.status != 503:
-            return reply
-        assert reply.headers["Retry-After"]
-
-
-async def history(world: World, customer: str) -> list[dict[str, Any]]:
-    """Every order of a customer."""
-    items: list[dict[str, Any]] = []
-    while True:
-        page = await world.get(
-            f"/v3/customers/{customer}/orders", params={"limit": 100, "offset": len(items)}
-        )
-        items += page.ok(200)["items"]
-        if len(items) == page["totalCount"]:
-            return items
 
 
 class TestWhatOneChangesTheOtherSees:
@@ -148,7 +124,7 @@ class TestOneIntentIsOneOrder:
         assert {(status, code) for status, code, _ in answers} <= {(201, ""), (400, "4122")}
         assert len({content for status, _, content in answers if status == 201}) == 1
         (placed,) = await history(worlds[1], customer)
-        stored = await place(worlds[1], customer, body, "one intent")
+        stored = await insist(worlds[1], Attempt(customer, "one intent", body))
         assert stored.ok()["orderId"] == placed["orderId"]
         (seats,) = await worlds[0].seats(customer)
         assert seats["currentQuantity"] == 7
@@ -156,17 +132,19 @@ class TestOneIntentIsOneOrder:
     @pytest.mark.proves("platform.md 16")
     async def test_many_intents_in_many_copies(self, worlds: tuple[World, World]) -> None:
         customers = [await worlds[0].customer() for _ in range(5)]
-        intents = {f"intent {n}": (customers[n % 5], order(line(SEATS, n + 1))) for n in range(20)}
+        intents = [
+            Attempt(customers[n % 5], f"intent {n}", order(line(SEATS, n + 1))) for n in range(20)
+        ]
 
-        async def settle_on_answer(world: World, intent: str) -> bytes:
+        async def answer(world: World, intent: Attempt) -> bytes:
             while True:
-                reply = await place(world, *intents[intent], intent)
+                reply = await insist(world, intent)
                 if reply.status == 201:
                     return reply.content
                 reply.refused(400, "4122")
 
         copies = [(world, intent) for intent in intents for world in worlds * 4]
-        contents = await asyncio.gather(*(settle_on_answer(*copy) for copy in copies))
+        contents = await asyncio.gather(*(answer(*copy) for copy in copies))
         assert len(set(contents)) == len(intents)
         found = [one for customer in customers for one in await history(worlds[0], customer)]
         assert len(found) == len(intents)
@@ -180,7 +158,7 @@ class TestOneIntentIsOneOrder:
         for body, status in ((preview, 201), (refused, 400)):
             intent = unique("intent")
             replies = await asyncio.gather(
-                *(place(world, customer, body, intent) for world in worlds * 20)
+                *(insist(world, Attempt(customer, intent, body)) for world in worlds * 20)
             )
             answers = {one.content for one in replies if one.code != "4122"}
             assert len(answers) == 1
@@ -199,12 +177,9 @@ class TestOneCustomer:
         async def buy(number: int) -> None:
             for turn in range(4):
                 quantity = 1 + (number + turn) % 5
-                reply = await place(
-                    worlds[(number + turn) % 2],
-                    customer,
-                    order(line(SEATS, quantity)),
-                    f"client {number} turn {turn}",
-                )
+                body = order(line(SEATS, quantity))
+                attempt = Attempt(customer, f"client {number} turn {turn}", body)
+                reply = await insist(worlds[(number + turn) % 2], attempt)
                 assert reply.ok()["orderId"] not in accepted
                 accepted[reply["orderId"]] = quantity
 
@@ -224,9 +199,9 @@ class TestOneCustomer:
         async def trade(number: int) -> int:
             one, other = worlds[number % 2], worlds[(number + 1) % 2]
             body = order(line(SEATS, number + 1))
-            bought = (await place(one, customer, body, unique())).ok()
+            bought = (await insist(one, Attempt(customer, unique(), body))).ok()
             preview = {**body, "orderType": "PREVIEW"}
-            (await place(other, customer, preview, unique())).ok()
+            (await insist(other, Attempt(customer, unique(), preview))).ok()
             path = f"/v3/customers/{customer}/orders/{bought['orderId']}"
             amended = await one.patch(path, {"externalReferenceId": f"client {number}"})
             amended.ok(200)
@@ -235,7 +210,7 @@ class TestOneCustomer:
             credit = order(
                 line(SEATS, number + 1), orderType="RETURN", referenceOrderId=bought["orderId"]
             )
-            (await place(other, customer, credit, unique())).ok()
+            (await insist(other, Attempt(customer, unique(), credit))).ok()
             return 0
 
         kept = await asyncio.gather(*(trade(number) for number in range(24)))
@@ -256,7 +231,8 @@ async def test_many_customers_in_both_servers_never_deadlock(
         for turn in range(6):
             world = worlds[(number + turn) % 2]
             customer = customers[(number * 3 + turn) % 8]
-            (await place(world, customer, order(line(SEATS)), f"{number}.{turn}")).ok()
+            attempt = Attempt(customer, f"{number}.{turn}", order(line(SEATS)))
+            (await insist(world, attempt)).ok()
 
     await asyncio.gather(*(buy(number) for number in range(48)))
     held = [(await worlds[1].seats(one))[0]["currentQuantity"] for one in customers]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seatledger.clock import ManualClock, SystemClock
-from seatledger.engine import orders
+from seatledger.engine import orders, settle
 from seatledger.engine.context import Engine
 from seatledger.store.database import connect
 from seatledger.work import loop
@@ -47,7 +47,7 @@ async def leave_behind(world: World, customer: str, monkeypatch: pytest.MonkeyPa
         raise ConnectionResetError
 
     with monkeypatch.context() as failing:
-        failing.setattr(orders, "settle_due", fails)
+        failing.setattr(orders, "settle_orders", fails)
         return str((await world.order(customer, line(SEATS))).ok()["orderId"])
 
 
@@ -112,12 +112,11 @@ class TestItGoesOn:
     ) -> None:
         worlds = [await new_world(), await new_world()]
         customers = [await world.customer() for world in worlds]
-        settle_due = loop.settle_due
 
         async def failing(source: Any, world: Any, *rest: Any, **more: Any) -> Any:
             if world.partner_id == worlds[0].distributor_id:
                 raise ZeroDivisionError
-            return await settle_due(source, world, *rest, **more)
+            return await settle.settle_due(source, world, *rest, **more)
 
         monkeypatch.setattr(loop, "settle_due", failing)
         placed = []

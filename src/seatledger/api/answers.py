@@ -60,11 +60,9 @@ def _headers(scope: Scope, media_type: str) -> dict[str, str]:
     return headers
 
 
-def refusal(
-    code: str, *details: str, retry_after_seconds: int | None = None, variant: str | None = None
-) -> Answer:
+def refusal(code: str, *details: str, retry_after_seconds: int | None = None) -> Answer:
     """A catalogued refusal that nothing is stored of."""
-    status, body = render.refusal(Refused(code, details, variant))
+    status, body = render.refusal(Refused(code, details))
     return Answer(status, body, retry_after_seconds=retry_after_seconds)
 
 

@@ -20,6 +20,7 @@ MAX_FAULTS: Final = 10_000
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # platform.md 7: in no string
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # orders.md 2.2 #7
+_BLANK: Final = " "  # nothing else surrounds an id by accident (orders.md 1.2)
 _STEP: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 
@@ -182,7 +183,7 @@ class _Walker:
     def _scalar(self, value: Any, shape: ScalarShape, path: str) -> Any:
         if isinstance(value, str):
             if shape.trim:
-                value = value.strip()
+                value = value.strip(_BLANK)
             if shape.own_limit is not None and len(value) > shape.own_limit:
                 self._note(self.faults.too_long, path)
                 return None
@@ -209,4 +210,4 @@ def _is_missing(value: Any, shape: Shape) -> bool:
     if isinstance(shape, ArrayShape):
         return isinstance(value, list) and not value
     trimmed = isinstance(shape, ScalarShape) and shape.trim
-    return trimmed and isinstance(value, str) and not value.strip()
+    return trimmed and isinstance(value, str) and not value.strip(_BLANK)

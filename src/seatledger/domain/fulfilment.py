@@ -31,6 +31,7 @@ from seatledger.domain.levels import (
 )
 from seatledger.domain.model import Account, Customer, LedgerEntry, Order, OrderLine, Subscription
 from seatledger.domain.orders.entitlement import commitment_start
+from seatledger.domain.terms import opens_term, present_customer
 
 NewId = Callable[[], str]
 
@@ -219,10 +220,9 @@ def _grown(
 def _with_term(customer: Customer, account: Account, order: Order, at: datetime) -> Customer:
     """The first completed order sets the anniversary; so does the first of a fresh term."""
     today = utc_day(at)
-    coterm = customer.coterm_date
-    if coterm is None or (coterm <= today and not account.open_coterm):
+    if opens_term(account, today):
         return replace(
-            customer,
+            present_customer(replace(account, customer=customer), today),
             coterm_date=add_years(today, 1),
             extended_term=False,
             term=customer.term + 1,

@@ -1,5 +1,6 @@
 """Why an order came out as it did: the stored decision told step by step."""
 
+from decimal import Decimal
 from typing import Any
 
 from seatledger.domain.model import Basis, OrderLine
@@ -67,7 +68,8 @@ def _explain_line(line: OrderLine) -> dict[str, Any]:
             steps.append(
                 {
                     "step": "daily price",
-                    "daily": price.daily,
+                    "daily": price.daily
+                    or Decimal(0),  # a zero of nine decimals would print as 0E-9
                     "rule": "orders.md 4.4: truncated at nine decimals",
                 }
             )

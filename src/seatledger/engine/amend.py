@@ -40,4 +40,8 @@ def _read_only_faults(raw: dict[str, Any], order: Order) -> list[str]:
         render.to_builtins(render.order_by_id(order, fetch_price=fetch_price))
         for fetch_price in (False, True)
     ]
-    return [name for name in raw if not any(is_same(raw[name], view.get(name)) for view in views)]
+    return [
+        name
+        for name, sent in raw.items()
+        if sent is not None and not any(is_same(sent, view.get(name)) for view in views)
+    ]

@@ -11,7 +11,7 @@ from seatledger.engine.batcher import LOST, Batcher, Lost
 from seatledger.engine.calls import Answer, InjectedFailure, Unavailable, refused
 from seatledger.engine.in_flight import InFlight
 from seatledger.engine.judging import Job, Judged, OrderCall, asked_of, decide_in_turn, job_in
-from seatledger.engine.settle import settle_due
+from seatledger.engine.settle import settle_orders
 from seatledger.engine.world import World, Worlds
 from seatledger.store import placing
 from seatledger.store.database import is_away
@@ -133,7 +133,7 @@ class Orders:
                 customers.append(job.order_call.customer_id)
         for world, now, customers in due.values():
             try:
-                await settle_due(self._pool, world, now, customer_ids=customers, wait=True)
+                await settle_orders(self._pool, world, now, customer_ids=customers, wait=True)
             except Exception:
                 log.exception("settlement left to the worker", partner_id=world.partner_id)
 

@@ -85,7 +85,7 @@ async def update(scene: Scene, reseller_id: str, body: Body) -> Done | Refused:
         return Refused("1119", tuple(in_document_order(fixed, body.raw)))
     profile = normalized_profile(body.raw["companyProfile"], "reseller")
     segments = set(_segments(profile))
-    if not segments <= set(partner.market_segments):
+    if not segments - set(stored.market_segments) <= set(partner.market_segments):
         return Refused("2135")
     if not set(stored.market_segments) <= segments:
         detail = "Reseller is not permitted to remove existing market segments"

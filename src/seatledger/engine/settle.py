@@ -12,11 +12,11 @@ from seatledger.contract.statuses import ACTIVE, DUPLICATE, INVALID_ADDRESS, PEN
 from seatledger.domain.fulfilment import Settlement, settle, verdict
 from seatledger.domain.model import Account, Customer, Order, Reseller
 from seatledger.engine.world import World
-from seatledger.store import rows, settling
+from seatledger.store import accounts, rows, settling
 from seatledger.store.database import is_away, transaction
 from seatledger.store.ids import subscription_id
 from seatledger.store.rows import AnyConnection, AnyPool
-from seatledger.store.settling import Due, Event
+from seatledger.store.settling import Claim, Due, Event
 
 BATCH_CUSTOMERS = 100
 ATTEMPTS_BEFORE_PARKING = 5
@@ -39,69 +39,73 @@ async def settle_due(
     world: World,
     at: datetime,
     *,
-    customer_ids: Sequence[str] | None = None,
     wait: bool = False,
     most: int | None = None,
 ) -> list[Settled]:
     """Settle everything of a partner that is due at the business instant `at`.
 
-    Accounts first, because customers that become active set their orders free. `most` bounds the
-    customers settled. With `wait` customers in use elsewhere are waited for, otherwise passed
-    over. Work that keeps failing is parked, never retried for ever; an error is raised only when
-    the database was away or preferred another transaction.
+    Accounts first, because customers that become active set their orders free. The rest is
+    `settle_orders`.
     """
-    done: list[Settled] = []
-    if customer_ids is None:
-        done += await settle_accounts(source, world, at)
-    remaining = most
-    while remaining is None or remaining > 0:
-        limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
-        batch = await _settle_batch(
-            source, world, at, customer_ids=customer_ids, limit=limit, wait=wait
-        )
-        done += batch
-        if not batch:
-            break
-        if remaining is not None:
-            remaining -= len({one.customer_id for one in batch})
-    return done
+    done = await settle_accounts(source, world, at)
+    return done + await settle_orders(source, world, at, wait=wait, most=most)
 
 
-async def _settle_batch(
+async def settle_orders(
     source: AnyPool | AnyConnection,
     world: World,
     at: datetime,
     *,
-    customer_ids: Sequence[str] | None,
-    limit: int,
-    wait: bool,
+    customer_ids: Sequence[str] | None = None,
+    wait: bool = False,
+    most: int | None = None,
 ) -> list[Settled]:
+    """Settle the orders of some customers, or all, that are due at the business instant `at`.
+
+    `most` bounds the customers settled. With `wait` customers in use elsewhere are waited for,
+    otherwise passed over. Work that keeps failing is parked, never retried for ever; an error is
+    raised only when the database was away or preferred another transaction.
+    """
+    done: list[Settled] = []
+    remaining = most
+    fruitless: set[str] = set()  # customers tried in vain are not tried again by this call
+    while remaining is None or remaining > 0:
+        limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
+        claim = Claim(customer_ids, fruitless, limit, wait)
+        locked, settled = await _settle_batch(source, world, at, claim)
+        done += settled
+        if len(locked) < limit:
+            break
+        served = {one.customer_id for one in settled}
+        fruitless |= set(locked) - served
+        if remaining is not None:
+            remaining -= len(served)
+    return done
+
+
+async def _settle_batch(
+    source: AnyPool | AnyConnection, world: World, at: datetime, claim: Claim
+) -> tuple[list[str], list[Settled]]:
+    """Settle the customers of one claim in one transaction; gives who they were and what was done.
+
+    If that fails, each is tried alone, so that one bad customer holds up nobody else.
+    """
     locked: list[str] = []
     try:
         async with transaction(source) as connection:
-            locked = await settling.lock_due(
-                connection,
-                world.partner_id,
-                at,
-                customer_ids=customer_ids,
-                limit=limit,
-                wait=wait,
-            )
-            if not locked:
-                return []
-            return await _carry_out(connection, world, locked, at)
+            locked = await settling.lock_due(connection, world.partner_id, at, claim)
+            return locked, await _carry_out(connection, world, locked, at)
     except Exception as error:
         if not locked or is_away(error) or isinstance(error, asyncpg.TransactionRollbackError):
             raise
         if len(locked) == 1:
             await _note_failure(source, locked[0], error)
-            return []
+            return locked, []
     done: list[Settled] = []
     for customer_id in locked:
-        done += await _settle_batch(
-            source, world, at, customer_ids=[customer_id], limit=1, wait=wait
-        )
-    return done
+        alone = Claim([customer_id], claim.but_not, 1, claim.wait)
+        done += (await _settle_batch(source, world, at, alone))[1]
+    return locked, done
 
 
 async def _note_failure(
@@ -124,6 +128,8 @@ async def _note_failure(
 async def _carry_out(
     connection: AnyConnection, world: World, customer_ids: Sequence[str], at: datetime
 ) -> list[Settled]:
+    if not customer_ids:
+        return []
     settlements: list[Settlement] = []
     due = await settling.load_due(connection, customer_ids, at, world.partner.status)
     for one in due:
@@ -204,7 +210,7 @@ def _validated_reseller(reseller: Reseller) -> Reseller:
 async def _validated_customer(connection: AnyConnection, customer: Customer) -> Customer:
     """Checked for blocked, duplicate, address, in this order; the first hit decides."""
     status = customer.injected_status or ACTIVE
-    if status in (ACTIVE, INVALID_ADDRESS) and await settling.has_twin(connection, customer):
+    if status in (ACTIVE, INVALID_ADDRESS) and await accounts.has_twin(connection, customer):
         status = DUPLICATE
     return replace(
         customer, status=status, version=customer.version + 1, settle_at=None, injected_status=None

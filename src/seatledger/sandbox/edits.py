@@ -21,7 +21,7 @@ from seatledger.domain.model import Customer, Order, Subscription
 from seatledger.domain.outcome import Refused
 from seatledger.engine import customers, manual, render, resellers
 from seatledger.engine.context import Engine
-from seatledger.engine.settle import fail_waiting_orders, settle_due
+from seatledger.engine.settle import fail_waiting_orders, settle_orders
 from seatledger.engine.world import World
 from seatledger.sandbox.control import Conflict, Control, Refusal
 from seatledger.sandbox.edit_bodies import (
@@ -119,7 +119,7 @@ async def edit_customer(
         if wanted.status not in (None, ACTIVE):
             await fail_waiting_orders(connection, world, after.customer, at)
     if wanted.status == ACTIVE:
-        await settle_due(engine.pool, world, at, customer_ids=[customer_id], wait=True)
+        await settle_orders(engine.pool, world, at, customer_ids=[customer_id], wait=True)
     async with engine.pool.acquire() as connection:
         shown = await customers.read(connection, world.partner_id, customer_id)
     assert shown is not None
@@ -201,7 +201,15 @@ def _order_of(known: History, order_id: str) -> Order:
 def _moved(before: History, stored: Order, created_at: datetime) -> History:
     """An order created at another instant; the term it opened begins there too."""
     after = manual.with_order(before, replace(stored, created_at=created_at))
-    if before.customer.term_started_at != stored.created_at:
+    opened = min(
+        (
+            one.order_id
+            for one in before.orders
+            if one.order_type == "NEW" and one.created_at == before.customer.term_started_at
+        ),
+        default=None,
+    )
+    if opened != stored.order_id:
         return after
     return replace(after, customer=replace(before.customer, term_started_at=created_at))
 

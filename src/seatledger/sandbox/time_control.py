@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from seatledger.api.query import instant_of
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
-from seatledger.engine.settle import Settled, settle_due
+from seatledger.engine.settle import Settled, settle_accounts, settle_due, settle_orders
 from seatledger.engine.world import World
 from seatledger.sandbox.control import Conflict, Control, Refusal
 from seatledger.store import partners, settling
@@ -245,6 +245,11 @@ async def set_settlement(control: Control) -> tuple[int, Any]:
         )
         if wanted.mode != "manual":
             await settling.release_held(connection, world.partner_id, now)
+        if wanted.mode in ("auto", "immediate"):
+            # Orders to come settle at once, and none may overtake an earlier one.
+            await settling.release_held(
+                connection, world.partner_id, now, kinds=("order",), delayed=True
+            )
     fresh = await control.engine.worlds.refresh(world.partner_id)
     assert fresh is not None
     if wanted.mode in ("immediate", "delay"):
@@ -266,28 +271,34 @@ def settlement_of(world: World) -> dict[str, Any]:
 
 
 async def settle(control: Control) -> tuple[int, Any]:
-    """POST /sandbox/settle: everything held or due settles now, failures included."""
+    """POST /sandbox/settle: everything held or due settles now, failures included.
+
+    With ids only that customer's orders, or those up to one order; `kinds` narrows it further.
+    """
     wanted: SettleIn = control.body(SettleIn)
     world = control.own
     pool = control.engine.pool
     now = control.engine.worlds.now(world)
-    done: list[Settled] = []
+    kinds = wanted.kinds or settling.KINDS_OF_WORK
+    names_orders = bool(wanted.order_id or wanted.customer_id)
+    customer_ids = None
     async with pool.acquire() as connection, connection.transaction():
-        if wanted.order_id or wanted.customer_id:
+        if names_orders:
             await settling.release_of(
                 connection, world.partner_id, now, wanted.customer_id, wanted.order_id
             )
-        else:
-            await settling.release_held(connection, world.partner_id, now)
-    customer_ids = None
-    if wanted.order_id or wanted.customer_id:
-        async with pool.acquire() as connection:
             customer_ids = await settling.customers_of(
                 connection, world.partner_id, wanted.customer_id, wanted.order_id
             )
-    done += await settle_due(
-        pool, world, now, customer_ids=customer_ids, wait=True, most=wanted.max
-    )
+        else:
+            await settling.release_held(connection, world.partner_id, now, kinds=kinds)
+    done: list[Settled] = []
+    if not names_orders and set(kinds) & {"reseller", "customer"}:
+        done += await settle_accounts(pool, world, now)
+    if "order" in kinds:
+        done += await settle_orders(
+            pool, world, now, customer_ids=customer_ids, wait=True, most=wanted.max
+        )
     async with pool.acquire() as connection:
         remaining = await settling.count_due(connection, world.partner_id, now)
     return 200, {

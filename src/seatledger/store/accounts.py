@@ -86,19 +86,40 @@ async def bump_customer(connection: AnyConnection, customer_id: str, seen_versio
     )
 
 
+async def namesakes(connection: AnyConnection, row: Customer) -> list[tuple[str, str]]:
+    """(reseller id, status) of the partner's other customers with this name and first contact.
+
+    Names are compared case-folded (accounts.md 5.4), which SQL cannot; addresses are ASCII.
+    """
+    key = duplicate_key(row.profile["companyName"], _first_email(row.profile))
+    records = await connection.fetch(
+        """SELECT reseller_id, status, profile ->> 'companyName' AS name FROM customer
+           WHERE partner_id = $1 AND lower(profile #>> '{contacts,0,email}') = $2
+             AND customer_id <> $3""",
+        row.partner_id,
+        key[1],
+        row.customer_id,
+    )
+    return [
+        (record["reseller_id"], record["status"])
+        for record in records
+        if duplicate_key(record["name"], key[1]) == key
+    ]
+
+
 async def has_duplicate(connection: AnyConnection, row: Customer) -> bool:
     """Whether the reseller has an active or pending customer of that name and first contact."""
-    return bool(
-        await connection.fetchval(
-            """SELECT EXISTS (SELECT 1 FROM customer c WHERE c.partner_id = $1
-                 AND lower(c.profile ->> 'companyName') = lower($3)
-                 AND lower(c.profile #>> '{contacts,0,email}') = lower($4)
-                 AND c.reseller_id = $2 AND c.status IN ('1000', '1002'))""",
-            row.partner_id,
-            row.reseller_id,
-            row.profile["companyName"],
-            _first_email(row.profile),
-        )
+    return any(
+        reseller_id == row.reseller_id and status in ("1000", "1002")
+        for reseller_id, status in await namesakes(connection, row)
+    )
+
+
+async def has_twin(connection: AnyConnection, row: Customer) -> bool:
+    """Whether another reseller of the partner has an active customer of that name and contact."""
+    return any(
+        reseller_id != row.reseller_id and status == "1000"
+        for reseller_id, status in await namesakes(connection, row)
     )
 
 

@@ -16,6 +16,7 @@ _AWAY = (
     asyncpg.OperatorInterventionError,  # starting, stopping, or a statement took too long
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # met on a connection whose server was killed
 )
 
 

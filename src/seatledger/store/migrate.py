@@ -1,33 +1,28 @@
 """Bringing a database to this release's schema, and asking whether it is there."""
 
 import asyncio
-from functools import cache
-from pathlib import Path
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
+import asyncpg
 
 from seatledger.store.rows import AnyPool
 
-# Processes that start together migrate one after the other.
-_LOCK_KEY = 5_401_337
+CURRENT_REVISION: Final = "0001"  # the newest of migrations/versions
 
 
 def upgrade(database_url: str) -> None:
     """Run every migration the database lacks. Safe to call from several processes at once."""
-    asyncio.run(_with_connection(database_url, _upgrade))
+    if asyncio.run(_is_current(database_url)):
+        return
+    # Only now: its libraries take longer to load than all the rest of the service.
+    from seatledger.store.migrate_alembic import run_migrations
+
+    asyncio.run(run_migrations(database_url, CURRENT_REVISION))
 
 
-@cache
 def current_revision() -> str:
     """The revision this release expects."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return CURRENT_REVISION
 
 
 async def stored_revision(pool: AnyPool) -> str | None:
@@ -36,34 +31,12 @@ async def stored_revision(pool: AnyPool) -> str | None:
     return revision
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
-def _upgrade(connection: Connection) -> None:
-    connection.execute(text(f"SELECT pg_advisory_lock({_LOCK_KEY})"))
-    connection.commit()
+async def _is_current(database_url: str) -> bool:
+    connection = await asyncpg.connect(database_url)
     try:
-        if MigrationContext.configure(connection).get_current_revision() == current_revision():
-            return
-        connection.rollback()
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return False
+        stored = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return bool(stored == CURRENT_REVISION)
     finally:
-        connection.rollback()
-        connection.execute(text(f"SELECT pg_advisory_unlock({_LOCK_KEY})"))
-        connection.commit()
-
-
-async def _with_connection(database_url: str, work: object) -> None:
-    url = database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
-    engine = create_async_engine(url)
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(work)  # type: ignore[arg-type]
-    finally:
-        await engine.dispose()
+        await connection.close()

@@ -66,6 +66,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $
 ORDER BY i.n
 """
 
+# Orders of a customer settle in their order (orders.md 1.6), so none is due before an earlier one.
 _WRITE = """
 WITH i AS MATERIALIZED (
   SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[],
@@ -113,7 +114,11 @@ WITH i AS MATERIALIZED (
     tracker_id, quantity)
   SELECT o.order_id, o.partner_id, o.customer_id, o.reseller_id, o.order_type, '1002', 'API',
     o.external_reference_id, o.reference_order_id, o.created_at, o.lines::jsonb, o.basis::jsonb,
-    o.run_at, o.injected_status, o.tracker_id, o.quantity
+    CASE WHEN o.run_at IS NULL OR EXISTS (SELECT 1 FROM orders e
+        WHERE e.customer_id = o.customer_id AND e.status = '1002' AND e.run_at IS NULL) THEN NULL
+      ELSE GREATEST(o.run_at, (SELECT max(e.run_at) FROM orders e
+        WHERE e.customer_id = o.customer_id AND e.status = '1002')) END,
+    o.injected_status, o.tracker_id, o.quantity
   FROM unnest($13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
     $19::text[], $20::timestamptz[], $21::text[], $22::text[], $23::timestamptz[], $24::text[],
     $25::text[], $26::int[])

@@ -3,7 +3,7 @@
 Lock order: customers sorted by id, before anything else of theirs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from asyncpg import Record
@@ -14,13 +14,24 @@ from seatledger.domain.model import Account, Customer, Order, Reseller
 from seatledger.store import rows
 from seatledger.store.rows import AnyConnection, decode, encode
 
-_LOCK = """
+# An order waits for its pending customer unless its fate is settled anyway: partner or reseller
+# are inactive, or it is a credit (orders.md 1.6).
+_NOT_WAITING = """(c.status <> '1002' OR o.order_type = 'RETURN'
+  OR (SELECT p.doc ->> 'status' FROM partner p WHERE p.partner_id = c.partner_id) <> '1000'
+  OR (SELECT r.status FROM reseller r WHERE r.reseller_id = c.reseller_id)
+    NOT IN ('1000', '1002'))"""
+
+_LOCK = f"""
 SELECT c.customer_id FROM customer c
 WHERE c.customer_id IN (
     SELECT o.customer_id FROM orders o
     WHERE o.partner_id = $1 AND o.status = '1002' AND o.run_at <= $2
       AND ($3::text[] IS NULL OR o.customer_id = ANY ($3)))
-  AND c.parked_reason IS NULL AND c.status <> '1002'
+  AND c.customer_id <> ALL ($5::text[])
+  AND c.parked_reason IS NULL
+  AND (c.status <> '1002' OR EXISTS (
+    SELECT 1 FROM orders o WHERE o.customer_id = c.customer_id AND o.status = '1002'
+      AND o.run_at <= $2 AND {_NOT_WAITING}))
 ORDER BY c.customer_id LIMIT $4 FOR NO KEY UPDATE
 """
 
@@ -54,6 +65,18 @@ class Due(Struct, frozen=True):
     standing: Standing
 
 
+class Claim(Struct, frozen=True):
+    """Which customers with due work to lock: those named or (None) any, at most `limit`.
+
+    With `wait` locks are waited for, otherwise customers another worker holds are passed over.
+    """
+
+    customer_ids: Sequence[str] | None
+    but_not: Collection[str]
+    limit: int
+    wait: bool
+
+
 class Event(Struct, frozen=True):
     """A domain event of a partner, stamped with the business instant."""
 
@@ -67,22 +90,19 @@ class Event(Struct, frozen=True):
 
 
 async def lock_due(
-    connection: AnyConnection,
-    partner_id: str,
-    now: datetime,
-    *,
-    customer_ids: Sequence[str] | None,
-    limit: int,
-    wait: bool,
+    connection: AnyConnection, partner_id: str, now: datetime, claim: Claim
 ) -> list[str]:
     """Lock customers that have orders due at the business instant `now`.
 
-    With `wait` locks are waited for, otherwise customers another worker holds are passed over.
-    Pending customers keep their orders waiting (orders.md 1.6), parked ones are left alone.
+    Orders of pending customers may have to wait (orders.md 1.6), parked ones are left alone.
     """
-    sql = _LOCK if wait else _LOCK + " SKIP LOCKED"
     records: list[Record] = await connection.fetch(
-        sql, partner_id, now, list(customer_ids) if customer_ids is not None else None, limit
+        _LOCK if claim.wait else _LOCK + " SKIP LOCKED",
+        partner_id,
+        now,
+        None if claim.customer_ids is None else list(claim.customer_ids),
+        claim.limit,
+        list(claim.but_not),
     )
     return [record["customer_id"] for record in records]
 
@@ -170,9 +190,9 @@ async def count_attempt(
 async def count_due(connection: AnyConnection, partner_id: str, now: datetime) -> int:
     """How many orders of a partner could settle at `now` and have not."""
     count: int = await connection.fetchval(
-        """SELECT count(*) FROM orders o JOIN customer c USING (customer_id)
+        f"""SELECT count(*) FROM orders o JOIN customer c USING (customer_id)
            WHERE o.partner_id = $1 AND o.status = '1002' AND o.run_at <= $2
-             AND c.status <> '1002' AND c.parked_reason IS NULL""",
+             AND c.parked_reason IS NULL AND {_NOT_WAITING}""",
         partner_id,
         now,
     )
@@ -182,10 +202,10 @@ async def count_due(connection: AnyConnection, partner_id: str, now: datetime) -
 async def next_due(connection: AnyConnection, partner_id: str) -> datetime | None:
     """The earliest business instant at which an order or account of a partner settles."""
     instant: datetime | None = await connection.fetchval(
-        """SELECT min(at) FROM (
+        f"""SELECT min(at) FROM (
              SELECT min(o.run_at) AS at FROM orders o JOIN customer c USING (customer_id)
-               WHERE o.partner_id = $1 AND o.status = '1002' AND c.status <> '1002'
-                 AND c.parked_reason IS NULL
+               WHERE o.partner_id = $1 AND o.status = '1002' AND c.parked_reason IS NULL
+                 AND {_NOT_WAITING}
              UNION ALL SELECT min(settle_at) FROM customer
                WHERE partner_id = $1 AND status = '1002'
              UNION ALL SELECT min(settle_at) FROM reseller
@@ -213,31 +233,43 @@ async def earliest_due(connection: AnyConnection) -> dict[str, datetime]:
     return {record["partner_id"]: record["at"] for record in records}
 
 
-async def release_held(connection: AnyConnection, partner_id: str, at: datetime) -> None:
-    """Make everything a manual settlement held due at `at`."""
+_DUE_COLUMNS = {
+    "order": ("orders", "run_at"),
+    "customer": ("customer", "settle_at"),
+    "reseller": ("reseller", "settle_at"),
+}
+KINDS_OF_WORK = tuple(_DUE_COLUMNS)
+
+
+async def release_held(
+    connection: AnyConnection,
+    partner_id: str,
+    at: datetime,
+    *,
+    kinds: Collection[str] = KINDS_OF_WORK,
+    delayed: bool = False,
+) -> None:
+    """Make work that settlement holds due at `at`; with `delayed` also what was due later."""
     await connection.execute(
-        """SELECT 1 FROM reseller WHERE partner_id = $1 AND status = '1002' AND settle_at IS NULL
+        """SELECT 1 FROM reseller WHERE partner_id = $1 AND status = '1002'
            ORDER BY reseller_id FOR NO KEY UPDATE""",
         partner_id,
     )
     await connection.execute(
         """SELECT 1 FROM customer c
-           WHERE c.partner_id = $1 AND (c.status = '1002' AND c.settle_at IS NULL OR EXISTS (
-             SELECT 1 FROM orders o WHERE o.customer_id = c.customer_id AND o.status = '1002'
-               AND o.run_at IS NULL))
+           WHERE c.partner_id = $1 AND (c.status = '1002' OR EXISTS (
+             SELECT 1 FROM orders o WHERE o.customer_id = c.customer_id AND o.status = '1002'))
            ORDER BY c.customer_id FOR NO KEY UPDATE""",
         partner_id,
     )
-    for table, column in (
-        ("orders", "run_at"),
-        ("customer", "settle_at"),
-        ("reseller", "settle_at"),
-    ):
+    for kind in kinds:
+        table, column = _DUE_COLUMNS[kind]
         await connection.execute(
-            f"""UPDATE {table} SET {column} = $2
-                WHERE partner_id = $1 AND status = '1002' AND {column} IS NULL""",
+            f"""UPDATE {table} SET {column} = $2 WHERE partner_id = $1 AND status = '1002'
+                AND ({column} IS NULL OR $3 AND {column} > $2)""",
             partner_id,
             at,
+            delayed,
         )
 
 
@@ -266,22 +298,6 @@ async def lock_due_accounts(
     return resellers, customers
 
 
-async def has_twin(connection: AnyConnection, customer: Customer) -> bool:
-    """Whether an account of another reseller of the partner has its name and first contact."""
-    return bool(
-        await connection.fetchval(
-            """SELECT EXISTS (SELECT 1 FROM customer c WHERE c.partner_id = $1
-                 AND lower(c.profile ->> 'companyName') = lower($2)
-                 AND lower(c.profile #>> '{contacts,0,email}') = lower($3)
-                 AND c.reseller_id <> $4 AND c.status = '1000')""",
-            customer.partner_id,
-            customer.profile["companyName"],
-            customer.profile["contacts"][0]["email"],
-            customer.reseller_id,
-        )
-    )
-
-
 async def release_of(
     connection: AnyConnection,
     partner_id: str,
@@ -289,7 +305,11 @@ async def release_of(
     customer_id: str | None,
     order_id: str | None,
 ) -> None:
-    """Make the held work of one customer, or one order, due at `at`."""
+    """Make the open orders of one customer due at `at`, or one order and those before it.
+
+    Orders of a customer settle in their order (orders.md 1.6), so a later one takes the earlier
+    ones with it.
+    """
     await connection.execute(
         """SELECT 1 FROM customer WHERE customer_id IN (SELECT customer_id FROM orders
              WHERE partner_id = $1 AND status = '1002' AND ($2::text IS NULL OR customer_id = $2)
@@ -300,8 +320,12 @@ async def release_of(
         order_id,
     )
     await connection.execute(
-        """UPDATE orders SET run_at = $2 WHERE partner_id = $1 AND status = '1002'
-             AND ($3::text IS NULL OR customer_id = $3) AND ($4::text IS NULL OR order_id = $4)""",
+        """UPDATE orders o SET run_at = $2 WHERE partner_id = $1 AND status = '1002'
+             AND ($3::text IS NULL OR customer_id = $3)
+             AND ($4::text IS NULL OR EXISTS (
+               SELECT 1 FROM orders last WHERE last.order_id = $4
+                 AND last.customer_id = o.customer_id
+                 AND (last.created_at, last.order_id) >= (o.created_at, o.order_id)))""",
         partner_id,
         at,
         customer_id,

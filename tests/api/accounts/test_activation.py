@@ -159,6 +159,11 @@ async def test_a_corrected_address_is_validated_again(world: World) -> None:
     await world.settle()
     assert (await world.read_customer(customer))["status"] == "1000"
     assert await statuses(world, customer, placed) == [["1000", "1000"]]
+    # At once where settlement is immediate.
+    await world.settlement("immediate")
+    await edit(world, customer, "1010")
+    assert (await world.patch(path, moved(read, city="San Jose"))).ok(200)["status"] == "1002"
+    assert (await world.read_customer(customer))["status"] == "1000"
 
 
 async def test_a_corrected_address_of_a_reseller_is_validated_again(world: World) -> None:

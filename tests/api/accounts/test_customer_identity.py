@@ -59,13 +59,15 @@ async def test_the_same_customer_again(world: World, mode: str) -> None:
     other_id = await world.reseller()
     await world.settlement(mode)
     ann = contact()
-    made = (await post(world, customer_body(reseller_id, companyName="Acmé", contacts=[ann]))).ok()
+    made = (
+        await post(world, customer_body(reseller_id, companyName="Acmé Straße", contacts=[ann]))
+    ).ok()
     again = customer_body(
-        reseller_id, companyName="ACMÉ", contacts=[{**ann, "email": ann["email"].upper()}]
+        reseller_id, companyName="ACMÉ STRASSE", contacts=[{**ann, "email": ann["email"].upper()}]
     )
     (await post(world, again)).refused(400, "1127")
     second = [contact(), ann]
-    (await post(world, customer_body(reseller_id, companyName="Acmé", contacts=second))).ok()
+    (await post(world, customer_body(reseller_id, companyName="Acmé Straße", contacts=second))).ok()
     (await post(world, customer_body(reseller_id, companyName="Acmé 2", contacts=[ann]))).ok()
 
     below = (await post(world, {**again, "resellerId": other_id})).ok()

@@ -298,7 +298,7 @@ async def test_the_customer_id_of_the_body_must_be_the_one_of_the_path(world: Wo
 async def test_blanks_around_ids_are_removed(world: World) -> None:
     customer = await world.customer(top={"globalSalesEnabled": True})
     deployment = await world.deployment(customer, "CA")
-    sent = line(f" {A}\n", deploymentId=f"\t{deployment} ")
+    sent = line(f" {A}  ", deploymentId=f" {deployment} ")
     (placed,) = (await world.order(customer, sent)).ok()["lineItems"]
     assert (placed["offerId"], placed["deploymentId"]) == (A, deployment)
 

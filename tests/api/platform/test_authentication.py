@@ -50,7 +50,7 @@ def refused(response: httpx.Response, status: int, content: bytes) -> None:
     assert challenge == ("Bearer" if status == 401 else None)
 
 
-@pytest.mark.proves("platform.md 5", "4115")
+@pytest.mark.proves("platform.md 5", "4115", "S-024", "S-060")
 @pytest.mark.parametrize("key", [None, "", " ", "nobody", "x" * 500])
 async def test_api_key(world: World, key: str | None) -> None:
     refused(await answer(world, X_Api_Key=key), 403, NO_KEY)
@@ -61,13 +61,13 @@ async def test_the_api_key_is_no_query_parameter(world: World) -> None:
     refused(await send(world.client, "GET", path, keys(world, X_Api_Key=None)), 403, NO_KEY)
 
 
-@pytest.mark.proves("platform.md 6", "4117")
+@pytest.mark.proves("platform.md 6", "4117", "S-023")
 @pytest.mark.parametrize("value", [None, "", "  "])
 async def test_token_missing(world: World, value: str | None) -> None:
     refused(await answer(world, Authorization=value), 403, NO_TOKEN)
 
 
-@pytest.mark.proves("platform.md 6", "4116")
+@pytest.mark.proves("platform.md 6", "4116", "S-023", "S-059")
 @pytest.mark.parametrize(
     "form",
     ["Bearer x", "Bearer", "Bearer a.b.c", "{token}", "Basic {token}", "Bearer  {token}",

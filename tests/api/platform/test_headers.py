@@ -133,7 +133,7 @@ async def test_refusals_echo_both_ids(world: World, changes: dict[str, str | Non
         assert response.headers["X-Correlation-Id"] == "intent-1"
 
 
-@pytest.mark.proves("platform.md 9")
+@pytest.mark.proves("platform.md 9", "S-021")
 @pytest.mark.parametrize(
     "value",
     [
@@ -146,7 +146,7 @@ async def test_accept_that_admits_json(world: World, value: str | None) -> None:
     assert code(await read(world, Accept=value)) == "1116"
 
 
-@pytest.mark.proves("platform.md 9", "406")
+@pytest.mark.proves("platform.md 9", "406", "S-021")
 @pytest.mark.parametrize(
     "value",
     [
@@ -166,7 +166,7 @@ async def test_orders_without_accept(world: World) -> None:
     assert accepted.status == 201
 
 
-@pytest.mark.proves("platform.md 9", "415")
+@pytest.mark.proves("platform.md 9", "415", "S-022")
 @pytest.mark.parametrize(
     "sent",
     [

@@ -211,8 +211,9 @@ async def test_a_statement_that_takes_too_long(world: World, database_url: str) 
     async with connection.transaction():
         await connection.execute("LOCK TABLE idempotency IN EXCLUSIVE MODE")
         call = asyncio.create_task(world.post(path, order(line(OFFER)), correlation_id="intent-1"))
-        while not (waiting := await connection.fetch(WAITING)):
-            pass
+        waiting: list[asyncpg.Record] = []
+        while not waiting and not call.done():
+            waiting = await connection.fetch(WAITING)
         for (process,) in waiting:
             await connection.execute("SELECT pg_cancel_backend($1)", process)
         failed = await call
@@ -223,7 +224,4 @@ async def test_a_statement_that_takes_too_long(world: World, database_url: str) 
     assert "Seatledger-Replayed" not in placed.headers
 
 
-WAITING = """
-SELECT pid FROM pg_stat_activity
-WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%idempotency%'
-"""
+WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'idempotency'::regclass"

@@ -54,7 +54,7 @@ async def test_a_repeated_order_is_one_order(world: World) -> None:
     assert [one["orderId"] for one in await orders_of(write)] == [first["orderId"]]
 
 
-@pytest.mark.proves("platform.md 11")
+@pytest.mark.proves("platform.md 11", "S-020")
 async def test_another_body_gets_the_first_answer_and_a_warning(write: Write) -> None:
     first = (await write.send("intent-1")).ok(write.status)
     is_repeat(await write.send("intent-1", write.other_body), first, mismatch=True)
@@ -78,7 +78,7 @@ async def test_another_query_is_a_mismatch_too(world: World) -> None:
     is_repeat(second, first, mismatch=True)
 
 
-@pytest.mark.proves("platform.md 11", "4119")
+@pytest.mark.proves("platform.md 11", "4119", "S-020")
 async def test_strict_partners_refuse_another_body(write: Write) -> None:
     await write.world.set(flags={"strict_idempotency": True})
     first = (await write.send("intent-1")).ok(write.status)

@@ -11,6 +11,7 @@ from seatledger.domain.levels import CONSUMABLES, LICENSE
 from seatledger.domain.model import Account, Deployment, FlexResult, OrderLine, Partner
 from seatledger.domain.orders.entitlement import BestOffer, Entitlement, best_offer, entitlement
 from seatledger.domain.orders.request import OrderRequest, RequestLine
+from seatledger.domain.terms import opens_term, present_customer
 
 HVD_TAG = "HVD_MIGRATED_CUSTOMER"
 
@@ -92,12 +93,13 @@ class OrderCase:
     ) -> None:
         self.request = request
         self.account = account
-        self.customer = account.customer
         self.partner = partner
         self.catalog = catalog
         self.discounts = discounts
         self.now = now
         self.today = utc_day(now)
+        self.customer = present_customer(account, self.today)
+        self.opens_term = opens_term(account, self.today)
         self.day = pacific_day(now)
         self.is_preview = request.order_type == "PREVIEW"
         country = account.customer.country
@@ -115,10 +117,7 @@ class OrderCase:
 
         A lapsed date counts only while something co-term still runs (orders.md 1.5).
         """
-        coterm = self.customer.coterm_date
-        if coterm is None or (coterm <= self.today and not self.account.open_coterm):
-            return None
-        return coterm
+        return None if self.opens_term else self.customer.coterm_date
 
     def entitled(self, product: Product) -> Entitlement:
         """The order's entitlement for the product's offerType."""

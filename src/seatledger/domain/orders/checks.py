@@ -194,9 +194,11 @@ def check_purchase_limit(case: OrderCase) -> Refused | None:
     limited = [line for line in case.lines if line.known_product.max_orders_per_term is not None]
     if not limited:
         return None
+    # An order that opens a term starts the count: what completed before it was of the term before.
     bought = Counter(
         line.product_key
         for order in case.account.term_orders
+        if order.order_type == "NEW" and not (case.opens_term and order.status == ACTIVE)
         for line in order.lines
         if line.status != RETURNED and line.status not in FAILED_ORDER_STATUSES
     )

@@ -1,4 +1,4 @@
-"""Alembic's environment: migrations run on the connection `store.migrate` hands over."""
+"""Alembic's environment: migrations run on the connection `store.migrate_alembic` hands over."""
 
 from alembic import context
 

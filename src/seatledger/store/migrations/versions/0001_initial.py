@@ -82,8 +82,8 @@ CREATE TABLE customer (
 );
 CREATE INDEX customer_of_partner ON customer (partner_id, customer_id);
 CREATE INDEX customer_due ON customer (partner_id, settle_at) WHERE status = '1002';
-CREATE INDEX customer_duplicates ON customer
-  (partner_id, lower(profile ->> 'companyName'), lower(profile #>> '{contacts,0,email}'));
+CREATE INDEX customer_namesakes ON customer
+  (partner_id, lower(profile #>> '{contacts,0,email}'));
 
 CREATE TABLE contact (
   partner_id text NOT NULL,
