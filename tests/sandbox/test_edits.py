@@ -190,6 +190,7 @@ async def test_giving_back_takes_only_the_lines_that_are_left(world: World) -> N
     ("prepare", "status"),
     [(None, "1004"), (None, "1022"), ("1008", "1000"), ("1008", "1004")],
 )
+@pytest.mark.proves("409")
 async def test_other_changes_of_status_need_force(
     world: World, prepare: str | None, status: str
 ) -> None:
