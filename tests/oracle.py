@@ -119,23 +119,31 @@ class Model:
         self.now = target
 
     def set_mode(self, mode: str, delay: timedelta) -> None:
-        """Settlement changes: what `manual` held is let go, `immediate` delays nothing more."""
+        """Settlement changes: what `manual` held is let go, and no order waits longer than new."""
         self.mode, self.delay = mode, delay
-        if mode == "immediate":
-            for buyer in self.buyers.values():
-                buyer.settle_at = self.now
-                for one in buyer.waiting:
-                    one.run_at = self.now
-        if mode != "manual":
-            self.settle()
+        if mode == "manual":
+            return
+        latest = self.now + (delay if mode == "delay" else timedelta(0))
+        self._release()
+        for buyer in self.buyers.values():
+            for one in buyer.waiting:
+                assert one.run_at is not None
+                one.run_at = min(one.run_at, latest)
+        self._settle_due(self.now)
 
     def settle(self) -> None:
         """Everything held settles, and all that is due."""
+        self._release()
+        self._settle_due(self.now)
+
+    def _release(self) -> None:
+        """What is held is due now, with the orders that were accepted before it."""
         for buyer in self.buyers.values():
             buyer.settle_at = buyer.settle_at or self.now
-            for one in buyer.waiting:
-                one.run_at = one.run_at or self.now
-        self._settle_due(self.now)
+            is_released = False
+            for one in reversed(buyer.waiting):
+                if one.run_at is None or is_released:
+                    one.run_at, is_released = self.now, True
 
     def set_status(self, buyer: Buyer, status: str) -> None:
         """An operator changes a customer; if it is not active, what waits does not wait on."""

@@ -36,6 +36,7 @@ from seatledger.store.embedded_place import OLDEST_MAJOR
 from seatledger.store.migrate import upgrade
 
 _CONNECT_SECONDS = 10
+_WORKER_SECONDS = 15
 
 app = typer.Typer(
     help="An order service for seat subscriptions, speaking the VIP Marketplace Partner API v3.",
@@ -132,6 +133,8 @@ def serve(
             server_header=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=30,
+            # With the default of 5 a slow machine would kill its API processes while they start.
+            timeout_worker_healthcheck=_WORKER_SECONDS,
         )
 
 

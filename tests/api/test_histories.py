@@ -275,6 +275,8 @@ A_BUY = Buy(0, (((FOLIO, "USD"), 10), ((FOLIO, "EUR"), 3), ((FOLIO, "USD"), 2)))
           GiveBack(0, 0, 0), Wait(24), GiveBack(0, 0, 1), GiveBack(0, 0, 1), Edit(0, "1012"),
           Settle()])  # fmt: skip
 @example([Mode("delay", 30), A_BUY, Create(), Mode("immediate", 0), A_BUY, GiveBack(0, 0, 0)])
+@example([Mode("delay", 30), A_BUY, Mode("delay", 1), A_BUY, Wait(1), GiveBack(0, 0, 0)])
+@example([Mode("delay", 30), A_BUY, Mode("manual", 0), A_BUY, Settle(), GiveBack(0, 0, 0)])
 @example([Mode("manual", 0), A_BUY, Edit(0, "1004"), A_BUY, Edit(0, "1000"), Settle(), A_BUY])
 async def test_any_history_agrees_with_the_model(new_world: MakeWorld, history: list[Step]) -> None:
     world = await new_world()

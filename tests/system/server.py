@@ -99,16 +99,6 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE_SECONDS)
 
-    def api_processes(self) -> list[int]:
-        """The process numbers of its API processes when it was started with several."""
-        listed = subprocess.check_output(["ps", "-A", "-o", "pid=,ppid=,command="], text=True)
-        rows = [row.split(None, 2) for row in listed.splitlines()]
-        return [
-            int(number)
-            for number, parent, command in rows
-            if int(parent) == self.process.pid and "spawn_main" in command
-        ]
-
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client of the server; more calls at once than it has connections wait for one."""

@@ -245,10 +245,11 @@ async def set_settlement(control: Control) -> tuple[int, Any]:
         )
         if wanted.mode != "manual":
             await settling.release_held(connection, world.partner_id, now)
-        if wanted.mode in ("auto", "immediate"):
-            # Orders to come settle at once, and none may overtake an earlier one.
+            # None of the orders to come may overtake an earlier one.
+            seconds = (wanted.delay_seconds or 0) if wanted.mode == "delay" else 0
+            latest = now + timedelta(seconds=seconds)
             await settling.release_held(
-                connection, world.partner_id, now, kinds=("order",), delayed=True
+                connection, world.partner_id, latest, kinds=("order",), delayed=True
             )
     fresh = await control.engine.worlds.refresh(world.partner_id)
     assert fresh is not None

@@ -8,6 +8,7 @@ import asyncpg
 from seatledger.store.rows import AnyConnection, AnyPool
 
 STATEMENT_TIMEOUT_MS = 15_000  # platform.md 13
+_CONNECT_SECONDS = 2.0  # an unreachable database is reported by then (platform.md 33)
 
 
 _AWAY = (
@@ -52,6 +53,7 @@ async def connect(database_url: str, size: int) -> AnyPool:
         min_size=1,
         max_size=size,
         reset=_keep,
+        timeout=_CONNECT_SECONDS,
         command_timeout=STATEMENT_TIMEOUT_MS / 1000,
         server_settings={
             "timezone": "UTC",

@@ -249,7 +249,10 @@ async def release_held(
     kinds: Collection[str] = KINDS_OF_WORK,
     delayed: bool = False,
 ) -> None:
-    """Make work that settlement holds due at `at`; with `delayed` also what was due later."""
+    """Make work that settlement holds due at `at`; with `delayed` also what was due later.
+
+    A released order takes the customer's earlier ones with it (orders.md 1.6).
+    """
     await connection.execute(
         """SELECT 1 FROM reseller WHERE partner_id = $1 AND status = '1002'
            ORDER BY reseller_id FOR NO KEY UPDATE""",
@@ -270,6 +273,16 @@ async def release_held(
             partner_id,
             at,
             delayed,
+        )
+    if "order" in kinds:
+        await connection.execute(
+            """UPDATE orders o SET run_at = $2
+               WHERE partner_id = $1 AND status = '1002' AND run_at > $2 AND EXISTS (
+                 SELECT 1 FROM orders later WHERE later.customer_id = o.customer_id
+                   AND later.status = '1002' AND later.run_at <= $2
+                   AND (later.created_at, later.order_id) > (o.created_at, o.order_id))""",
+            partner_id,
+            at,
         )
 
 
