@@ -55,6 +55,9 @@ async def status(world: World, customer: str, order_id: str) -> str:
     return str((await world.read_order(customer, order_id))["status"])
 
 
+MOST_ROUNDS = 50
+
+
 class TestItSettles:
     async def test_what_is_due_where_settlement_is_automatic(
         self, world: World, worker: Worker
@@ -91,7 +94,10 @@ class TestItSettles:
         await worker.round()
         assert await status(world, customer, placed) == "1002"
         clock.advance(timedelta(seconds=90))
-        await worker.round()
+        for _ in range(MOST_ROUNDS):  # the server's own worker may hold the customer just now
+            await worker.round()
+            if await status(world, customer, placed) == "1000":
+                break
         assert await status(world, customer, placed) == "1000"
 
     async def test_nothing_where_settlement_is_manual(
