@@ -369,6 +369,7 @@ def main() -> None:
     """Start, walk, stop."""
     console.print(Panel("Seatledger: one customer, step by step", border_style="cyan"))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # within reach of the database's own account
         console.print("starting a server with its own PostgreSQL ...")
         with server(Path(folder)) as url:
             console.print(f"serving at {url}")

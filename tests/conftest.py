@@ -47,6 +47,7 @@ def database_url() -> Iterator[str]:
         yield given
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # within reach of the database's own account
         server = EmbeddedPostgres(Path(folder) / "data", user=None, log=structlog.get_logger())
         url = server.start()
         try:

@@ -160,6 +160,7 @@ async def all_calls(world: World) -> list[httpx.Response]:
 @pytest.mark.proves("platform.md 33", "503")
 async def test_a_database_that_stops_and_comes_back() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # within reach of the database's own account
         postgres = EmbeddedPostgres(Path(folder) / "data", user=None, log=structlog.get_logger())
         url = await asyncio.to_thread(postgres.start)
         try:
