@@ -9,9 +9,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-# One line that counts, instead of pip's hundreds; errors go past it.
-COUNT := awk '/^Collecting / { printf "\r  %d packages", ++n; fflush() } \
-  /^Installing collected/ { printf ", unpacking"; fflush() } END { if (n) print "" }'
+# One line instead of pip's hundreds, counting where somebody watches; errors go past it.
+COUNT := { test -t 1 && live=1 || live=; awk -v live="$$live" ' \
+  /^Collecting / { ++n; if (live) { printf "\r  %d packages", n; fflush() } } \
+  /^Installing collected/ { if (live) { printf ", unpacking"; fflush() } } \
+  END { if (n && live) print ""; else if (n) printf "  %d packages\n", n }'; }
 
 .PHONY: help install install-dev demo serve test check bench lock clean
 
@@ -39,15 +41,15 @@ check: install-dev ## Lint, check formats, types, imports and what the tests pro
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/coverage_report.py --check
 
-bench: install ## Measure speed on this machine
+bench: install-dev ## Measure speed on this machine
 	@$(BIN)/python bench/run.py
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
-	PATH="$(BIN):$$PATH" uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header pyproject.toml --group build -o requirements.lock
-	PATH="$(BIN):$$PATH" uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header pyproject.toml --group build --group dev -c requirements.lock \
-	  -o requirements-dev.lock
+	PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header pyproject.toml --group build -o requirements.lock
+	PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header pyproject.toml --group build --group dev \
+	  -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove .venv and the tools' caches; data stays
 	@rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

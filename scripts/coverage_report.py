@@ -27,9 +27,11 @@ from typing import NamedTuple
 
 import pytest
 
+from seatledger.contract.errors import catalogue
+
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "docs" / "contract"
-DATA = ROOT / "src" / "seatledger" / "contract" / "data"
+STATEMENTS = ROOT / "src" / "seatledger" / "contract" / "data" / "seed_statements.csv"
 SCOPE = ROOT / "docs" / "reference" / "scope.toml"
 REPORT = ROOT / "docs" / "reference" / "coverage.md"
 
@@ -109,25 +111,20 @@ def collect() -> Tests:
     return collector.tests()
 
 
-def csv_rows(name: str) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file of the contract."""
-    with (DATA / name).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
 def statements() -> Iterator[Item]:
     """The seed statements."""
-    for row in csv_rows("seed_statements.csv"):
-        yield Item("seed_statements", row["id"], (row["contract_section"], row["statement"]))
+    with STATEMENTS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield Item("seed_statements", row["id"], (row["contract_section"], row["statement"]))
 
 
 def error_codes() -> Iterator[Item]:
     """The error codes, each with all its statuses and messages."""
     statuses: dict[str, dict[str, None]] = defaultdict(dict)
     messages: dict[str, dict[str, None]] = defaultdict(dict)
-    for row in csv_rows("errors.csv"):
-        statuses[row["code"]][row["http_status"]] = None
-        messages[row["code"]][row["message"]] = None
+    for row in catalogue():
+        statuses[row.code][str(row.http_status)] = None
+        messages[row.code][row.message] = None
     for code in statuses:
         yield Item("error_codes", code, (", ".join(statuses[code]), " / ".join(messages[code])))
 

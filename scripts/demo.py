@@ -4,240 +4,108 @@ Starts a server of its own on a free port and a temporary data directory, and st
 Exit code 0 when every step came out as it should.
 """
 
-import os
-import re
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from decimal import Decimal
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import httpx
-from rich.console import Console
+from demo_stage import (
+    Partner,
+    check,
+    console,
+    says,
+    server,
+    show_file,
+    show_prices,
+    show_why,
+    step,
+)
 from rich.panel import Panel
-from rich.table import Table
 
-ADMIN_TOKEN = "demo-admin-token"
 START = "2026-02-10T12:00:00Z"
 ALL_APPS = "11073058CA01A12"
 VECTOR = "69804578CA01A12"
 CODE = "BLACK_FRIDAY_10_PERCENT_OFF"
-
-console = Console(width=min(110, Console().width), highlight=False)
-_steps = count(1)
-
-
-class Partner:
-    """A partner's client: token, headers, and a line on screen for every call."""
-
-    def __init__(self, base_url: str) -> None:
-        self.http = httpx.Client(base_url=base_url, timeout=60)
-        self.headers: dict[str, str] = {}
-        self._calls = count(1)
-
-    def open_world(self) -> None:
-        """Make an isolated partner with a clock of its own, and fetch its token."""
-        made = self.http.post(
-            "/sandbox/partners",
-            headers={"X-Admin-Token": ADMIN_TOKEN},
-            json={"name": "Demo distributor", "clock": {"now": START}},
-        ).raise_for_status()
-        world = made.json()
-        self.distributor_id: str = world["distributorId"]
-        token = self.http.post(
-            "/ims/token/v3",
-            data={
-                "grant_type": "client_credentials",
-                "client_id": world["clientId"],
-                "client_secret": world["clientSecret"],
-                "scope": "openid,AdobeID,read_organizations",
-            },
-        ).raise_for_status()
-        self.headers = {
-            "X-Api-Key": world["clientId"],
-            "Authorization": f"Bearer {token.json()['access_token']}",
-            "Accept": "application/json",
-        }
-
-    def call(self, method: str, path: str, body: Any = None, *, expect: int) -> Any:
-        """Call, print what was asked and what came back, give the JSON."""
-        headers = {**self.headers, "X-Correlation-Id": f"demo-{next(self._calls)}"}
-        reply = self.http.request(method, path, json=body, headers=headers)
-        asked = asks(body)
-        colour = "green" if reply.status_code == expect else "red"
-        console.print(f"  [bold]{method}[/] {path}  [{colour}]{reply.status_code}[/]")
-        if asked:
-            console.print(f"       asks: {asked}", style="dim")
-        if reply.status_code != expect:
-            console.print(f"  {reply.text}")
-            raise SystemExit(1)
-        return reply.json()
+_ADDRESS = {
+    "country": "US",
+    "region": "CA",
+    "city": "San Jose",
+    "addressLine1": "200 Fairmont Ave",
+    "postalCode": "95110-1234",
+}
+_CONTACT = {"firstName": "Ann", "lastName": "Lee", "email": "ann.lee@example.com"}
 
 
-def asks(body: Any) -> str:
-    """A request in one line."""
-    if not isinstance(body, dict):
-        return ""
-    lines = [
-        " ".join([f"{one['offerId']} x {one['quantity']}", *one.get("flexDiscountCodes", [])])
-        for one in body.get("lineItems", [])
-    ]
-    facts = [
-        str(body[name])
-        for name in ("orderType", "referenceOrderId", "externalReferenceId", "days")
-        if name in body
-    ]
-    name = body.get("companyProfile", {}).get("companyName")
-    return ", ".join([*facts, *([name] if name else []), *lines])
+@dataclass
+class Story:
+    """What later steps know of earlier ones."""
+
+    partner: Partner
+    customer: str = ""
+    first_order: str = ""
+    quoted: Any = None
+
+    @property
+    def orders(self) -> str:
+        """The path of the customer's orders."""
+        return f"/v3/customers/{self.customer}/orders"
+
+    @property
+    def subscriptions(self) -> str:
+        """The path of the customer's subscriptions."""
+        return f"/v3/customers/{self.customer}/subscriptions"
+
+    def seats(self) -> dict[str, int]:
+        """What the customer holds now, by offer."""
+        items = self.partner.call("GET", self.subscriptions, expect=200)["items"]
+        return {one["offerId"]: one["currentQuantity"] for one in items}
+
+    def subscription(self, offer_id: str) -> Any:
+        """The subscription of an offer."""
+        items = self.partner.call("GET", self.subscriptions, expect=200)["items"]
+        return next(one for one in items if one["offerId"] == offer_id)
+
+    def keep(self, offer_id: str, settings: dict[str, Any]) -> None:
+        """Set how a subscription renews."""
+        path = f"{self.subscriptions}/{self.subscription(offer_id)['subscriptionId']}"
+        self.partner.call("PATCH", path, {"autoRenewal": settings}, expect=200)
 
 
-def step(title: str) -> None:
-    """Announce a step."""
-    console.print(f"\n[bold cyan]{next(_steps)}. {title}[/]")
-
-
-def says(text: str) -> None:
-    """What a step showed."""
-    console.print(f"     {text}")
-
-
-def check(holds: bool, claim: str) -> None:
-    """A claim the demo makes; it ends where one does not hold."""
-    if not holds:
-        console.print(f"     [red]not so: {claim}[/]")
-        raise SystemExit(1)
-    says(f"[green]ok[/] {claim}")
-
-
-def lines(quantity: int, *, code: str | None = CODE) -> list[dict[str, Any]]:
-    """The demo's basket."""
-    all_apps: dict[str, Any] = {
-        "extLineItemNumber": 1,
-        "offerId": ALL_APPS,
+def basket_line(number: int, offer_id: str, quantity: int, *codes: str) -> dict[str, Any]:
+    """A line of an order."""
+    line: dict[str, Any] = {
+        "extLineItemNumber": number,
+        "offerId": offer_id,
         "quantity": quantity,
         "currencyCode": "USD",
     }
-    if code:
-        all_apps["flexDiscountCodes"] = [code]
-    vector = {
-        "extLineItemNumber": 2,
-        "offerId": VECTOR,
-        "quantity": quantity,
-        "currencyCode": "USD",
-    }
-    return [all_apps, vector]
+    return {**line, "flexDiscountCodes": list(codes)} if codes else line
 
 
-def show_prices(order: dict[str, Any]) -> None:
-    """The lines of a priced answer as a table."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("line", "offer", "seats", "list price", "discounted", "days", "line price"):
-        justify: Literal["left", "right"] = "left" if heading == "offer" else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
-    for line in order["lineItems"]:
-        price = line["pricing"]
-        table.add_row(
-            str(line["extLineItemNumber"]),
+def as_asked(quote: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lines of a preview's answer as an order takes them."""
+    return [
+        basket_line(
+            line["extLineItemNumber"],
             line["offerId"],
-            str(line["quantity"]),
-            f"{price['partnerPrice']:.2f}",
-            f"{price['discountedPartnerPrice']:.2f}",
-            str(line["proratedDays"]),
-            f"{price['lineItemPrice']:.2f}",
+            line["quantity"],
+            *(one["code"] for one in line.get("flexDiscounts", [])),
         )
-    total = order["pricingSummary"][0]
-    table.add_section()
-    amount = f"[bold]{total['totalLineItemPrice']:.2f}[/]"
-    table.add_row("", "", "", "", "", total["currencyCode"], amount)
-    console.print(Panel(table, border_style="dim", expand=False))
+        for line in quote["lineItems"]
+    ]
 
 
-def show_why(told: dict[str, Any]) -> None:
-    """The chain of decisions behind a price, in sentences."""
-    for level in told["levels"]:
-        says(
-            f"why: {level['orderedQuantity']} {level['offerType'].lower()} seats in one order earn "
-            f"rank {level['earnedRank']}, the customer held rank {level['heldRank']}"
-        )
-    for line in told["lines"]:
-        facts = {one["step"]: one for one in line["steps"]}
-        says(f"why: line {line['extLineItemNumber']} is priced by row {facts['price row']['row']}")
-        days = facts["days"]
-        if "daily price" in facts:
-            says(
-                f"     {facts['daily price']['daily']} a day x {days['proratedDays']} days "
-                f"x {line['quantity']} seats = {facts['amount']['lineItemPrice']:.2f} "
-                f"(base {days['baseDays']} days)"
-            )
-        else:
-            says(f"     a full term of {days['baseDays']} days")
-
-
-def walk(partner: Partner) -> None:
-    """The customer's year so far."""
+def open_a_world(story: Story) -> None:
+    """The partner."""
     step("A partner of its own, with a clock of its own")
-    partner.open_world()
-    says(f"distributor {partner.distributor_id}, clock frozen at {START}")
-    customer = open_accounts(partner)
-    orders = f"/v3/customers/{customer}/orders"
-
-    step("What would 10 seats of two products cost?")
-    preview = {"orderType": "PREVIEW", "externalReferenceId": "basket-1", "lineItems": lines(10)}
-    quote = partner.call("POST", f"{orders}?fetch-price=true", preview, expect=201)
-    show_prices(quote)
-    show_why(
-        partner.call(
-            "POST", "/sandbox/explain/preview", {**preview, "customerId": customer}, expect=200
-        )
-    )
-
-    step("Place it: the preview's own lines, as a NEW order")
-    placed = partner.call(
-        "POST",
-        orders,
-        {
-            "orderType": "NEW",
-            "externalReferenceId": "PO-1001",
-            "lineItems": [
-                {
-                    key: line[key]
-                    for key in ("extLineItemNumber", "offerId", "quantity", "currencyCode")
-                }
-                | ({"flexDiscountCodes": [CODE]} if line["extLineItemNumber"] == 1 else {})
-                for line in quote["lineItems"]
-            ],
-        },
-        expect=201,
-    )
-    check(placed["status"] == "1002", f"order {placed['orderId']} is accepted (1002)")
-
-    step("Fulfilment")
-    done = partner.call("GET", f"{orders}/{placed['orderId']}?fetch-price=true", expect=200)
-    check(done["status"] == "1000", "it is complete (1000) and every line has its subscription")
-    check(done["pricingSummary"] == quote["pricingSummary"], "it is charged what was promised")
-    account = partner.call("GET", f"/v3/customers/{customer}", expect=200)
-    says(
-        f"the anniversary is {account['cotermDate']}, the level {account['discounts'][0]['level']}"
-    )
-    add_and_return(partner, customer, orders)
-    close(partner, orders, placed["orderId"])
+    story.partner.open_world("Demo distributor", START)
+    says(f"distributor {story.partner.distributor_id}, clock frozen at {START}")
 
 
-def open_accounts(partner: Partner) -> str:
+def open_accounts(story: Story) -> None:
     """Reseller and customer."""
-    contact = {"firstName": "Ann", "lastName": "Lee", "email": "ann.lee@example.com"}
-    address = {
-        "country": "US",
-        "region": "CA",
-        "city": "San Jose",
-        "addressLine1": "200 Fairmont Ave",
-        "postalCode": "95110-1234",
-    }
-    profile = {"preferredLanguage": "en-US", "address": address, "contacts": [contact]}
+    partner = story.partner
+    profile = {"preferredLanguage": "en-US", "address": _ADDRESS, "contacts": [_CONTACT]}
     step("A reseller and a customer")
     reseller = partner.call(
         "POST",
@@ -258,111 +126,170 @@ def open_accounts(partner: Partner) -> str:
         },
         expect=201,
     )
-    customer_id: str = customer["customerId"]
-    active = partner.call("GET", f"/v3/customers/{customer_id}", expect=200)
-    check(active["status"] == "1000", f"customer {customer_id} is validated and active (1000)")
-    return customer_id
+    story.customer = customer["customerId"]
+    active = partner.call("GET", f"/v3/customers/{story.customer}", expect=200)
+    check(active["status"] == "1000", f"customer {story.customer} is validated and active (1000)")
 
 
-def add_and_return(partner: Partner, customer: str, orders: str) -> None:
+def preview_and_place(story: Story) -> None:
+    """What it would cost, the order, and what was charged."""
+    partner = story.partner
+    step("What would 10 seats of two products cost?")
+    basket = [basket_line(1, ALL_APPS, 10, CODE), basket_line(2, VECTOR, 10)]
+    preview = {"orderType": "PREVIEW", "externalReferenceId": "basket-1", "lineItems": basket}
+    quote = partner.call("POST", f"{story.orders}?fetch-price=true", preview, expect=201)
+    show_prices(quote)
+    question = {**preview, "customerId": story.customer}
+    show_why(partner.call("POST", "/sandbox/explain/preview", question, expect=200))
+
+    step("Place it: the preview's own lines, as a NEW order")
+    order = {
+        "orderType": "NEW",
+        "externalReferenceId": "PO-1001",
+        "lineItems": as_asked(quote),
+    }
+    placed = partner.call("POST", story.orders, order, expect=201)
+    story.first_order = placed["orderId"]
+    check(placed["status"] == "1002", f"order {story.first_order} is accepted (1002)")
+
+    step("Fulfilment")
+    path = f"{story.orders}/{story.first_order}?fetch-price=true"
+    done = partner.call("GET", path, expect=200)
+    check(done["status"] == "1000", "it is complete (1000) and every line has its subscription")
+    check(done["pricingSummary"] == quote["pricingSummary"], "it is charged what was promised")
+    account = partner.call("GET", f"/v3/customers/{story.customer}", expect=200)
+    level = account["discounts"][0]["level"]
+    says(f"the anniversary is {account['cotermDate']}, the level {level}")
+
+
+def add_and_return(story: Story) -> None:
     """Thirty days later: more seats, prorated, and back again."""
+    partner = story.partner
     step("Thirty days later: five more seats, prorated to the anniversary")
     moved = partner.call("POST", "/sandbox/clock/advance", {"days": 30}, expect=200)
     says(f"the clock shows {moved['now']}")
-    more = {"orderType": "PREVIEW", "lineItems": lines(5, code=None)[:1]}
-    quote = partner.call("POST", f"{orders}?fetch-price=true", more, expect=201)
+    more = {"orderType": "PREVIEW", "lineItems": [basket_line(1, ALL_APPS, 5)]}
+    quote = partner.call("POST", f"{story.orders}?fetch-price=true", more, expect=201)
     show_prices(quote)
-    basket = [
-        {
-            "extLineItemNumber": 1,
-            "offerId": quote["lineItems"][0]["offerId"],
-            "quantity": 5,
-            "currencyCode": "USD",
-        }
-    ]
-    added = partner.call("POST", orders, {"orderType": "NEW", "lineItems": basket}, expect=201)
-    show_why(partner.call("GET", f"/sandbox/explain/orders/{added['orderId']}", expect=200))
-    seats = partner.call("GET", f"/v3/customers/{customer}/subscriptions", expect=200)
-    held = {one["offerId"]: one["currentQuantity"] for one in seats["items"]}
-    check(held[ALL_APPS] == 15, "the same subscription now holds 15 seats")
+    basket = as_asked(quote)
+    order = {"orderType": "NEW", "lineItems": basket}
+    added = partner.call("POST", story.orders, order, expect=201)["orderId"]
+    show_why(partner.call("GET", f"/sandbox/explain/orders/{added}", expect=200))
+    check(story.seats()[ALL_APPS] == 15, "the same subscription now holds 15 seats")
 
     step("Too many: give the five back")
-    returned = partner.call(
-        "POST",
-        orders,
-        {"orderType": "RETURN", "referenceOrderId": added["orderId"], "lineItems": basket},
-        expect=201,
-    )
+    back = {"orderType": "RETURN", "referenceOrderId": added, "lineItems": basket}
+    returned = partner.call("POST", story.orders, back, expect=201)
     says(f"RETURN {returned['orderId']} is accepted")
-    original = partner.call("GET", f"{orders}/{added['orderId']}", expect=200)
+    original = partner.call("GET", f"{story.orders}/{added}", expect=200)
     check(original["status"] == "1008", "the order it gives back is 1008 (returned)")
-    seats = partner.call("GET", f"/v3/customers/{customer}/subscriptions", expect=200)
-    held = {one["offerId"]: one["currentQuantity"] for one in seats["items"]}
-    check(held[ALL_APPS] == 10, "the subscription is back at 10 seats")
+    check(story.seats()[ALL_APPS] == 10, "the subscription is back at 10 seats")
 
 
-def close(partner: Partner, orders: str, first_order: str) -> None:
-    """History, a changed reference, and the books."""
+def read_the_history(story: Story) -> None:
+    """What there was, newest first."""
     step("The history, page by page")
-    uri = f"{orders}?limit=2&fetch-price=true"
+    uri = f"{story.orders}?limit=2&fetch-price=true"
     while uri:
-        page = partner.call("GET", uri, expect=200)
+        page = story.partner.call("GET", uri, expect=200)
         for order in page["items"]:
-            total = order.get("pricingSummary", [{"totalLineItemPrice": 0}])[0]
+            total = order["pricingSummary"][0]["totalLineItemPrice"]
             says(
                 f"{order['creationDate']}  {order['orderType']:<7} {order['orderId']:<11}"
-                f" {order['status']}  {Decimal(str(total['totalLineItemPrice'])):>10.2f}"
+                f" {order['status']}  {total:>10.2f}"
             )
         uri = page["links"].get("next", {}).get("uri", "")
 
+
+def change_a_reference(story: Story) -> None:
+    """For the books of the partner."""
     step("A new reference for reconciliation")
-    changed = partner.call(
-        "PATCH", f"{orders}/{first_order}", {"externalReferenceId": "PO-1001-B"}, expect=200
-    )
+    path = f"{story.orders}/{story.first_order}"
+    changed = story.partner.call("PATCH", path, {"externalReferenceId": "PO-1001-B"}, expect=200)
     check(changed["externalReferenceId"] == "PO-1001-B", "the order carries PO-1001-B")
 
+
+def prepare_the_renewal(story: Story) -> None:
+    """What shall renew, and what that would cost."""
+    partner = story.partner
+    step("A week before the anniversary: what shall renew?")
+    moved = partner.call("POST", "/sandbox/clock/advance", {"to": "2027-02-03"}, expect=200)
+    says(f"the clock shows {moved['now']}")
+    story.keep(ALL_APPS, {"enabled": True, "renewalQuantity": 8})
+    says("eight seats of the first product")
+    story.keep(VECTOR, {"enabled": False})
+    says("none of the second: its renewal is switched off")
+
+    step("What would the renewal cost?")
+    question = {"orderType": "PREVIEW_RENEWAL"}
+    quote = partner.call("POST", f"{story.orders}?fetch-price=true", question, expect=201)
+    show_prices(quote)
+    story.quoted = quote["pricingSummary"]
+
+
+def pass_the_anniversary(story: Story) -> None:
+    """The renewal comes by itself."""
+    partner = story.partner
+    step("The anniversary")
+    passed = partner.call("POST", "/sandbox/clock/advance", {"toNext": "renewal"}, expect=200)
+    for event in passed["events"]:
+        says(f"{event['at']}  {event['kind']:<25} {event['result']}")
+    query = "order-type=RENEWAL&fetch-price=true"
+    (renewal,) = partner.call("GET", f"{story.orders}?{query}", expect=200)["items"]
+    check(renewal["source"] == "System", f"order {renewal['orderId']} was made by the anniversary")
+    check(renewal["pricingSummary"] == story.quoted, "it is charged what the preview said")
+    account = partner.call("GET", f"/v3/customers/{story.customer}", expect=200)
+    level = account["discounts"][0]["level"]
+    says(f"the next anniversary is {account['cotermDate']}, the level {level}")
+
+
+def renew_late(story: Story) -> None:
+    """A change of mind, in time."""
+    partner = story.partner
+    step("Ten days later: the second product after all, four seats of it")
+    partner.call("POST", "/sandbox/clock/advance", {"days": 10}, expect=200)
+    lapsed = story.subscription(VECTOR)
+    check(lapsed["allowedActions"] == ["MANUAL_RENEWAL"], "it may be renewed by hand yet")
+    line = {**basket_line(1, VECTOR, 4), "subscriptionId": lapsed["subscriptionId"]}
+    order = {"orderType": "RENEWAL", "externalReferenceId": "PO-1002", "lineItems": [line]}
+    placed = partner.call("POST", story.orders, order, expect=201)
+    path = f"{story.orders}/{placed['orderId']}?fetch-price=true"
+    show_prices(partner.call("GET", path, expect=200))
+    check(story.seats() == {ALL_APPS: 8, VECTOR: 4}, "eight seats of the one, four of the other")
+
+
+def reconcile(story: Story) -> None:
+    """The month's file."""
+    step("The month is over: its reconciliation file")
+    story.partner.call("POST", "/sandbox/clock/advance", {"to": "2027-03-01"}, expect=200)
+    show_file(
+        story.partner.fetch(
+            "POST", "/sandbox/reconciliation-files", {"month": "202702", "currency": "USD"}
+        ),
+        ("Order Number", "External Reference", "SKU", "Order Reason", "Ext Price"),
+    )
+
+
+def check_the_books(story: Story) -> None:
+    """Ledger against everything."""
     step("Do the books agree?")
-    report = partner.call("GET", "/sandbox/invariants", expect=200)
+    report = story.partner.call("GET", "/sandbox/invariants", expect=200)
     check(report["ok"], f"ledger, orders and subscriptions of {report['checked']} customer agree")
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """`seatledger serve` on a free port; gives its address when it answers."""
-    environment = {**os.environ, "SEATLEDGER_ADMIN_TOKEN": ADMIN_TOKEN, "COLUMNS": "200"}
-    command = [
-        str(Path(sys.executable).with_name("seatledger")),
-        "serve",
-        "--port",
-        "0",
-        "--data-dir",
-        str(folder / "data"),
-    ]
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        yield _address(process)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _address(process: "subprocess.Popen[str]") -> str:
-    """Read the server's own lines until it says where it listens, then wait until it answers."""
-    assert process.stdout is not None
-    seen = []
-    for text in process.stdout:
-        seen.append(text)
-        found = re.search(r"https?://[\w.:\[\]]+:\d+", text)
-        if found:
-            url = found.group()
-            transport = httpx.HTTPTransport(retries=8)
-            with httpx.Client(transport=transport, timeout=60) as probe:
-                probe.get(f"{url}/readyz").raise_for_status()
-            return url
-    console.print("".join(seen))
-    raise SystemExit("the server did not start")
+CHAPTERS = (
+    open_a_world,
+    open_accounts,
+    preview_and_place,
+    add_and_return,
+    read_the_history,
+    change_a_reference,
+    prepare_the_renewal,
+    pass_the_anniversary,
+    renew_late,
+    reconcile,
+    check_the_books,
+)
 
 
 def main() -> None:
@@ -373,7 +300,9 @@ def main() -> None:
         console.print("starting a server with its own PostgreSQL ...")
         with server(Path(folder)) as url:
             console.print(f"serving at {url}")
-            walk(Partner(url))
+            story = Story(Partner(url))
+            for chapter in CHAPTERS:
+                chapter(story)
     console.print("\n[bold green]Done.[/] `make serve` keeps a server running for your own client.")
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from coverage_report import markdown_row, table
 
-from seatledger.api.reference import EVERY_CALL, EVERY_WRITE, CatalogueRow, catalogue, resource_of
+from seatledger.api.reference import EVERY_BODY, EVERY_CALL, EVERY_WRITE, resource_of
 from seatledger.api.table import OPERATIONS
+from seatledger.contract.errors import CatalogueRow, catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -39,7 +40,8 @@ def api_page() -> str:
     lines = [
         API_HEAD,
         f"Every operation may answer {', '.join(sorted(common))}.",
-        f"POST and PATCH may also answer {', '.join(sorted(EVERY_WRITE))}.",
+        f"POST and PATCH may also answer {', '.join(EVERY_BODY)}.",
+        f"Those that are kept for replay may also answer {', '.join(EVERY_WRITE)}.",
         "The tables name what an operation answers beside these.",
     ]
     resources = dict.fromkeys(resource_of(one.path) for one in OPERATIONS)
@@ -62,7 +64,7 @@ def api_page() -> str:
 
 def errors_page() -> str:
     """The catalogue, in its order."""
-    served = {*EVERY_CALL, *EVERY_WRITE, *ELSEWHERE}
+    served = {*EVERY_CALL, *EVERY_BODY, *EVERY_WRITE, *ELSEWHERE}
     served.update(code for one in OPERATIONS for code in one.codes)
     rows = [
         markdown_row(

@@ -243,6 +243,10 @@ class World:
         """GET a customer."""
         return (await self.get(f"/v3/customers/{customer_id}")).ok(200)
 
+    async def three_year_commit(self, customer_id: str, action: str, **body: Any) -> Reply:
+        """What the customer does in its console: accept, decline or enroll; not asserted."""
+        return await self.post(f"/sandbox/customers/{customer_id}/three-year-commit/{action}", body)
+
     async def seats(self, customer_id: str) -> list[dict[str, Any]]:
         """All subscriptions of a customer."""
         found = (await self.get(f"/v3/customers/{customer_id}/subscriptions")).ok(200)

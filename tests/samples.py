@@ -1,12 +1,18 @@
 """The sample data as domain values, and short ways to ask the rules without any I/O."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from msgspec.structs import replace
 
+from seatledger.domain.benefits import (
+    Commitment,
+    CommitmentRequest,
+    Minimum,
+    ThreeYearCommit,
+)
 from seatledger.domain.calendar import add_years
 from seatledger.domain.catalog import Catalog
 from seatledger.domain.catalog_file import read_catalog
@@ -96,22 +102,23 @@ def customer(
     return replace(usual, **changes)
 
 
-def committed(start: str, *minimums: tuple[str, int], status: str = "COMMITTED") -> dict[str, Any]:
-    """A three-year commit as a customer's benefit."""
+def committed(
+    start: str, *minimums: tuple[str, int], status: str = "COMMITTED", end: str = ""
+) -> ThreeYearCommit:
+    """A three-year commit that began on a day; three years long unless it `end`s another day."""
     first = date.fromisoformat(start)
-    return {
-        "type": "THREE_YEAR_COMMIT",
-        "commitment": {
-            "status": status,
-            "startDate": start,
-            "endDate": add_years(first, 3).isoformat(),
-            "minimumQuantities": [
-                {"offerType": offer_type, "quantity": quantity} for offer_type, quantity in minimums
-            ],
-        },
-        "commitmentRequest": None,
-        "recommitmentRequest": None,
-    }
+    last = date.fromisoformat(end) if end else add_years(first, 3) - timedelta(days=1)
+    return ThreeYearCommit(Commitment(status, first, last, of(*minimums)))
+
+
+def asked(status: str, *minimums: tuple[str, int], **changes: Any) -> ThreeYearCommit:
+    """A request for a three-year commit."""
+    return ThreeYearCommit(request=CommitmentRequest(status, of(*minimums), **changes))
+
+
+def of(*minimums: tuple[str, int]) -> tuple[Minimum, ...]:
+    """Minimum quantities."""
+    return tuple(Minimum(offer_type, quantity) for offer_type, quantity in minimums)
 
 
 def seats(offer_id: str, quantity: int, renewal_date: str, **changes: Any) -> Subscription:

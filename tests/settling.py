@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatledger.domain.fulfilment import Settlement, settle
+from seatledger.domain.effects import Rules, Settlement
+from seatledger.domain.fulfilment import settle
 from seatledger.domain.model import Account, Customer, Order, OrderLine, Subscription
 from tests import samples
 from tests.samples import at
@@ -63,7 +64,8 @@ def settled(
     """What settling an order does; new subscriptions are called NEW1, NEW2, ..."""
     account = Account(buyer or samples.customer(), subscriptions=tuple(held), reference=original)
     numbers = count(1)
-    return settle(what, account, status, samples.catalog(), at(now), lambda: f"NEW{next(numbers)}")
+    rules = Rules(samples.partner(), samples.catalog(), samples.discounts())
+    return settle(what, account, status, rules, at(now), lambda: f"NEW{next(numbers)}")
 
 
 def folio(quantity: int, **changes: Any) -> Subscription:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from seatledger.domain.model import PartnerSettings
+from seatledger.engine.partners import QUIRKS
+
 SOURCE = Path(__file__).parents[1] / "src" / "seatledger"
+SANDBOX_GUIDE = Path(__file__).parents[1] / "docs" / "how-to" / "sandbox.md"
 _SQL_CLOCK = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp)\s*\(\s*\)|\bcurrent_(timestamp|date|time)\b",
     re.IGNORECASE,
@@ -57,3 +61,17 @@ def test_functions_fit_on_a_screen() -> None:
         and (node.end_lineno or 0) - node.lineno >= 70
     ]
     assert long == []
+
+
+def test_the_guide_names_the_settings_that_change_nothing() -> None:
+    """Flags are read as attributes, quirks looked up by their name."""
+    read: set[str] = set()
+    for path in _modules("."):
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        read.update(node.attr for node in nodes if isinstance(node, ast.Attribute))
+        if path.name != "partners.py":  # which lists them
+            read.update(_texts(path))
+    guide = SANDBOX_GUIDE.read_text("utf-8").partition("## Settings without effect yet")[2]
+    cells = [row.split("|")[1] for row in guide.splitlines() if row.startswith("| `")]
+    told = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(told) == sorted({*PartnerSettings.__struct_fields__, *QUIRKS} - read)

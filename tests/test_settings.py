@@ -78,6 +78,38 @@ class TestSources:
         assert Settings() == settings
 
 
+class TestOrigins:
+    @pytest.mark.parametrize(
+        ("given", "listed"),
+        [
+            ("", ()),
+            ("*", ("*",)),
+            ("https://a.example", ("https://a.example",)),
+            (
+                " https://a.example , http://localhost:3000,",
+                ("https://a.example", "http://localhost:3000"),
+            ),
+        ],
+    )
+    def test_are_listed_with_commas(
+        self, given: str, listed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SEATLEDGER_CORS_ORIGINS", given)
+        settings = Settings()
+        assert settings.cors_origins == listed
+        for name, value in settings.to_environment().items():
+            monkeypatch.setenv(name, value)
+        assert Settings() == settings
+
+    @pytest.mark.parametrize(
+        "given", ["a.example", "https://a.example/", "https://A.example", "null"]
+    )
+    def test_are_as_browsers_send_them(self, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SEATLEDGER_CORS_ORIGINS", f"https://b.example,{given}")
+        with pytest.raises(ValidationError, match=f"{given} is no origin"):
+            Settings()
+
+
 class TestSigningSecret:
     def test_is_the_key_or_the_content_of_its_file(self, tmp_path: Path) -> None:
         file = tmp_path / "key"
@@ -104,6 +136,8 @@ class TestRefusals:
             ("DATABASE_URL", "mysql://localhost/x"),
             ("TLS_CERT", "/no/such/file"),
             ("LOG_FORMAT", "xml"),
+            ("ACCESS_LOG", "sometimes"),
+            ("DRAIN_SECONDS", "-1"),
         ],
     )
     def test_name_the_setting(self, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,19 @@
 
 import asyncio
 import importlib.metadata
+import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from types import FrameType
 
 from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -19,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seatledger import telemetry
 from seatledger.api import answers
+from seatledger.api.access import AccessLog
 from seatledger.api.gate import Gate
 from seatledger.api.health import Health
 from seatledger.api.operations import routes
@@ -43,6 +49,17 @@ DEMO_CLIENT_ID = "seatledger-demo"
 DEMO_SECRET = "p8e-seatledger-demo-secret"  # noqa: S105 - printed at every sandbox start
 _SIGNING_KEY = "signing_key"
 _GZIP_BYTES = 1024 + 1  # answers above 1 KiB (platform.md 4.1)
+_CORS_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+_CORS_REQUEST_HEADERS = (
+    "Authorization", "Content-Type", "X-Admin-Token", "X-Api-Key", "X-Correlation-Id",
+    "X-Recommendation-Tracker-Id", "X-Request-Id", "X-Sandbox-Fault",
+)  # fmt: skip
+_CORS_RESPONSE_HEADERS = (
+    "Retry-After", "Seatledger-Mismatch", "Seatledger-Replayed", "X-Correlation-Id",
+    "X-Request-Id",
+)  # fmt: skip
+
+log = telemetry.get_logger("server")
 
 
 class UnsafeSettings(Exception):
@@ -75,22 +92,21 @@ def version() -> str:
 async def prepare(settings: Settings, database_url: str) -> Welcome:
     """Make a migrated database ready to serve: data, signing key, in a sandbox a demo partner.
 
-    Raises UnsafeSettings in production with sandbox credentials, without a signing key of its
-    own, or with an open sandbox (platform.md 2.4).
+    Raises UnsafeSettings in production with sandbox credentials or worlds, without a signing key
+    of its own, or with an open sandbox (platform.md 2.4).
     """
-    now = SystemClock().now()
     pool = await connect(database_url, 1)
     try:
         async with pool.acquire() as connection, connection.transaction():
             await partners.lock_setup(connection)
             if settings.mode == "production":
                 await _refuse_unsafe(settings, connection)
-                await partner_rules.ensure_samples(connection, now)
+                await partner_rules.ensure_samples(connection)
                 return Welcome(PRODUCT, version(), settings.mode, None, settings.admin_token)
             await partners.put_config(connection, _SIGNING_KEY, secrets.token_hex(32), keep=True)
-            await partner_rules.ensure_samples(connection, now)
+            await partner_rules.ensure_samples(connection)
             if await partners.load(connection, DEMO_PARTNER) is None:
-                await _create_demo(connection, now)
+                await _create_demo(connection, SystemClock().now())
     finally:
         await pool.close()
     admin_token = settings.admin_token or secrets.token_urlsafe(24)
@@ -101,6 +117,12 @@ async def prepare(settings: Settings, database_url: str) -> Welcome:
 async def _refuse_unsafe(settings: Settings, connection: AnyConnection) -> None:
     if await partners.has_sandbox_credentials(connection):
         raise UnsafeSettings("production refuses a database with demo or sandbox credentials")
+    world = await partners.sandbox_world(connection)
+    if world is not None:
+        raise UnsafeSettings(
+            f"production refuses a database with sandbox worlds: partner {world} does not run on "
+            "the system clock with automatic settlement"
+        )
     if settings.sandbox_open:
         raise UnsafeSettings("production refuses --sandbox-open")
     key = settings.signing_secret()
@@ -146,14 +168,43 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        async with self.running():
+        async with self.running() as gate:
+            with self._drained_first(gate):
+                yield
+
+    @contextmanager
+    def _drained_first(self, gate: Gate) -> Iterator[None]:
+        """On SIGTERM serve on for the drain delay, not ready any more, before the server closes.
+
+        The server alone would close its sockets at once, and no balancer could see it coming.
+        """
+        close = signal.getsignal(signal.SIGTERM)
+        if threading.current_thread() is not threading.main_thread() or not callable(close):
             yield
+            return
+        loop = asyncio.get_running_loop()
+
+        def drain(number: int, _: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self._drain, gate, lambda: close(number, None))
+
+        signal.signal(signal.SIGTERM, drain)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, close)
+
+    def _drain(self, gate: Gate, close: Callable[[], object]) -> None:
+        if gate.draining:  # a supervisor may tell the processes one by one and all together
+            return
+        gate.draining = True
+        log.info("draining", pid=os.getpid(), seconds=self._settings.drain_seconds)
+        asyncio.get_running_loop().call_later(self._settings.drain_seconds, close)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[Gate]:
         """Everything open: pool, worker, routes. On leaving, what was accepted is finished.
 
-        Raises UnsafeSettings as `prepare` does.
+        Gives the gate all calls pass. Raises UnsafeSettings as `prepare` does.
         """
         assert self._settings.database_url is not None
         pool = await connect(self._settings.database_url, self._settings.pool_size)
@@ -161,16 +212,20 @@ class Application:
             engine = Engine(pool, self._clock, sandbox=self._settings.mode == "sandbox")
             async with pool.acquire() as connection:
                 key = await self._signing_key(connection)
-            self._serving, health = build(self._settings, engine, Tokens(key, self._clock))
+            self._serving, gate = build(self._settings, engine, Tokens(key, self._clock))
             worker = Worker(engine)
             task = asyncio.create_task(worker.run())
+            log.info("serving", mode=self._settings.mode, version=version(), pid=os.getpid())
             try:
-                yield
+                yield gate
             finally:
-                health.draining = True
+                gate.draining = True
                 worker.stop()
                 await task
                 await engine.drain()
+                if gate.access_log is not None:
+                    gate.access_log.write()
+                log.info("stopped", pid=os.getpid())
 
     async def _signing_key(self, connection: AnyConnection) -> bytes:
         if self._settings.mode == "production":
@@ -181,15 +236,22 @@ class Application:
         return key
 
 
-def build(settings: Settings, engine: Engine, tokens: Tokens) -> tuple[ASGIApp, Health]:
-    """The ASGI application over an engine."""
+def build(settings: Settings, engine: Engine, tokens: Tokens) -> tuple[ASGIApp, Gate]:
+    """The ASGI application over an engine, and the gate in it."""
     credentials = Credentials(engine.pool, engine.clock)
     throttle = Throttle(engine.clock, FAILURES_PER_MINUTE)
     token_endpoint = TokenEndpoint(engine, credentials, tokens, throttle)
     is_sandbox = settings.mode == "sandbox"
     router = Router(redirect_slashes=False)
     app = ExceptionMiddleware(router, {HTTPException: _refuse_route})
-    gate = Gate(app, engine, credentials, tokens, own_roots=("/sandbox",) if is_sandbox else ())
+    gate = Gate(
+        app,
+        engine,
+        credentials,
+        tokens,
+        own_roots=("/sandbox",) if is_sandbox else (),
+        access_log=AccessLog(engine.clock, settings.log_format) if settings.access_log else None,
+    )
     health = Health(engine, gate)
     router.routes += [
         Route("/ims/token/v3", token_endpoint.v3, methods=["POST"]),
@@ -202,7 +264,21 @@ def build(settings: Settings, engine: Engine, tokens: Tokens) -> tuple[ASGIApp, 
     ]
     if is_sandbox:
         router.routes += Sandbox(engine, gate, settings, version()).routes()
-    return GZipMiddleware(gate, minimum_size=_GZIP_BYTES), health
+    outer: ASGIApp = GZipMiddleware(gate, minimum_size=_GZIP_BYTES)
+    if settings.cors_origins:
+        outer = _with_cors(outer, settings.cors_origins)
+    return outer, gate
+
+
+def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    """Pages of these origins may call; preflights are answered before any key is asked for."""
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=_CORS_METHODS,
+        allow_headers=_CORS_REQUEST_HEADERS,
+        expose_headers=_CORS_RESPONSE_HEADERS,
+    )
 
 
 async def _refuse_route(request: Request, error: Exception) -> Response:

@@ -1,7 +1,8 @@
-"""The `seatledger` command: serve, check, partner apply, catalog load, openapi.
+"""The `seatledger` command: serve, check, db, partner, catalog, customer, reconcile, openapi.
 
-Exit codes: 0 done, 1 refused by the state of things (port taken, database unreachable, a
-violated invariant), 2 wrong or unsafe settings.
+Only `serve` and `db upgrade` create or change a schema; the others want the one of this release.
+Exit codes: 0 done, 1 refused by the state of things (port taken, database unreachable or with
+another schema, a violated invariant), 2 wrong or unsafe settings.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import importlib.metadata
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -30,10 +32,11 @@ from seatledger.api.openapi import document
 from seatledger.api.protocol import AbortableProtocol
 from seatledger.app import UnsafeSettings, Welcome, prepare
 from seatledger.engine import maintenance
+from seatledger.engine.sheets import CSV, XLSX
 from seatledger.settings import PREFIX, Settings
 from seatledger.store.embedded import EmbeddedError, EmbeddedPostgres
-from seatledger.store.embedded_place import OLDEST_MAJOR
-from seatledger.store.migrate import upgrade
+from seatledger.store.embedded_place import OLDEST_MAJOR, find_home
+from seatledger.store.migrate import SchemaError, describe, schema_of, upgrade
 
 _CONNECT_SECONDS = 10
 _WORKER_SECONDS = 15
@@ -47,8 +50,12 @@ app = typer.Typer(
 )
 partner_app = typer.Typer(help="Partners, their settings and credentials.", no_args_is_help=True)
 catalog_app = typer.Typer(help="Price lists.", no_args_is_help=True)
+db_app = typer.Typer(help="The database's schema.", no_args_is_help=True)
+customer_app = typer.Typer(help="Customers whose work was given up.", no_args_is_help=True)
+app.add_typer(customer_app, name="customer")
 app.add_typer(partner_app, name="partner")
 app.add_typer(catalog_app, name="catalog")
+app.add_typer(db_app, name="db")
 
 
 def _setting(name: str) -> Any:
@@ -109,7 +116,8 @@ def serve(
     )
     _stop_in_order()
     settings = settings.model_copy(update={"port": _usable_port(settings.host, settings.port)})
-    with _database(settings) as url:
+    with _database(settings, creates=True) as url:
+        _upgrade(url)
         try:
             welcome = asyncio.run(prepare(settings, url))
         except UnsafeSettings as error:
@@ -141,15 +149,29 @@ def serve(
 @app.command()
 def check(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Prove that ledger, orders and subscriptions agree; exit code 1 if they do not."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
-    if settings.database_url is None and not settings.data_dir.exists():
-        _fail(f"there is no data directory {settings.data_dir}")
-    with _database(settings) as url:
+    with _current_database(data_dir, database_url) as url:
         report = asyncio.run(maintenance.check(url))
     for violation in report.violations:
         typer.echo(violation)
+    for one in report.parked:
+        where = f"customer {one.customer_id} of partner {one.partner_id}"
+        typer.echo(f"{where} is parked: {one.reason}")
     typer.echo(f"{report.checked} checked, {len(report.violations)} violated")
     raise typer.Exit(0 if report.ok else 1)
+
+
+@customer_app.command("resume")
+def resume_customer(
+    customer_id: Annotated[str, typer.Argument(help="A parked customer (`seatledger check`).")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Give the work of a parked customer another chance."""
+    with _current_database(data_dir, database_url) as url:
+        resumed = asyncio.run(maintenance.resume(url, customer_id))
+    if not resumed:
+        _fail(f"customer {customer_id} is not parked")
+    typer.echo(f"customer {customer_id} is back at work")
 
 
 @partner_app.command("apply")
@@ -157,8 +179,7 @@ def apply_partner(
     file: InputFile, data_dir: DataDir = None, database_url: DatabaseUrl = None
 ) -> None:
     """Create or change the partner that FILE describes."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
-    with _database(settings) as url, _blaming(file):
+    with _current_database(data_dir, database_url) as url, _blaming(file):
         lines = asyncio.run(maintenance.apply_partner(url, file))
     typer.echo("\n".join(lines))
 
@@ -168,10 +189,51 @@ def load_catalog(
     file: InputFile, data_dir: DataDir = None, database_url: DatabaseUrl = None
 ) -> None:
     """Take in the price list in FILE."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
-    with _database(settings) as url, _blaming(file):
+    with _current_database(data_dir, database_url) as url, _blaming(file):
         line = asyncio.run(maintenance.load_catalog(url, file))
     typer.echo(line)
+
+
+@db_app.command("upgrade")
+def upgrade_schema(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Bring the schema to the one of this release."""
+    settings = _settings(data_dir=data_dir, database_url=database_url)
+    with _database(settings, creates=True) as url:
+        _upgrade(url)
+        typer.echo(describe(schema_of(url)))
+
+
+@db_app.command("check")
+def check_schema(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Tell the schema; exit code 1 unless it is the one of this release."""
+    with _database(_settings(data_dir=data_dir, database_url=database_url)) as url:
+        schema = schema_of(url)
+    typer.echo(describe(schema))
+    raise typer.Exit(0 if schema.is_current else 1)
+
+
+@app.command()
+def reconcile(
+    partner: Annotated[str, typer.Option(help="The partner's distributor id.")],
+    month: Annotated[str, typer.Option(help="A month that is over, like 2026-02.")],
+    currency: Annotated[str, typer.Option(help="Where the month has several.")] = "",
+    form: Annotated[
+        Literal["csv", "xlsx"] | None,
+        typer.Option("--format", help="Default: what the file's name says, else csv."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="A file (default: standard output).")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Give the reconciliation file of a partner's month; the first time it is generated."""
+    named = output.suffix.lower() if output is not None else ""
+    media_type = XLSX if (form or named.removeprefix(".")) == "xlsx" else CSV
+    target = output or sys.stdout.buffer
+    with _current_database(data_dir, database_url) as url:
+        try:
+            asyncio.run(maintenance.reconcile(url, partner, month, currency, media_type, target))
+        except maintenance.ReconcileError as error:
+            _fail(str(error))
 
 
 @app.command()
@@ -200,24 +262,49 @@ def _settings(**flags: Any) -> Settings:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    """The address of the database, reachable and with the present schema."""
+def _current_database(data_dir: Path | None, database_url: str | None) -> Iterator[str]:
+    """The address of a database with the schema of this release; ends with one line otherwise."""
+    with _database(_settings(data_dir=data_dir, database_url=database_url)) as url:
+        schema = schema_of(url)
+        if schema.is_unknown:
+            _fail(describe(schema))
+        if not schema.is_current:
+            _fail(f"{describe(schema)}; run `seatledger serve` or `seatledger db upgrade`")
+        yield url
+
+
+@contextmanager
+def _database(settings: Settings, *, creates: bool = False) -> Iterator[str]:
+    """The address of the database, reachable; `creates` makes an embedded one where there is none.
+
+    Ends with one line when it cannot be reached.
+    """
     if settings.database_url is not None:
         asyncio.run(_reach(settings.database_url))
-        upgrade(settings.database_url)
         yield settings.database_url
         return
     log = telemetry.get_logger("postgresql")
     postgres = EmbeddedPostgres(settings.data_dir, user=settings.postgres_user, log=log)
     try:
+        if not creates and find_home(settings.data_dir) is None:
+            _fail(
+                f"there is no database in {settings.data_dir}; "
+                "`seatledger serve` or `seatledger db upgrade` makes one"
+            )
         url = postgres.start()
     except EmbeddedError as error:
         _fail(str(error))
     try:
-        upgrade(url)
         yield url
     finally:
         postgres.stop()
+
+
+def _upgrade(url: str) -> None:
+    try:
+        upgrade(url)
+    except SchemaError as error:
+        _fail(str(error))
 
 
 async def _reach(url: str) -> None:
@@ -283,8 +370,10 @@ def _greet(settings: Settings, welcome: Welcome) -> None:
             ("Client id", welcome.demo.client_id),
             ("Client secret", welcome.demo.client_secret),
         ]
-    if welcome.admin_token is not None:
-        rows.append(("Admin token", welcome.admin_token))
+    if welcome.mode == "sandbox" and welcome.admin_token is not None:
+        is_given = settings.admin_token is not None
+        shown = f"as set by {PREFIX}ADMIN_TOKEN" if is_given else welcome.admin_token
+        rows.append(("Admin token", shown))
     console = Console(highlight=False)
     console.print(Text(f"{welcome.product} {welcome.version}", style="bold"))
     for label, value in rows:

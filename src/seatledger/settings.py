@@ -1,12 +1,14 @@
 """What an operator can set, read from SEATLEDGER_* environment variables."""
 
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "SEATLEDGER_"
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")  # as browsers send it: lower case, no path
 
 
 class Settings(BaseSettings):
@@ -49,7 +51,19 @@ class Settings(BaseSettings):
     tls_key: FilePath | None = Field(
         default=None, description="Private key file of that certificate"
     )
-    log_format: Literal["json", "console"] = "console"
+    log_format: Literal["json", "console"] = Field(
+        default="console", description="Form of log lines: objects, or text for people"
+    )
+    access_log: bool = Field(default=True, description="One log line for every call")
+    drain_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=300,
+        description="How long to serve on after SIGTERM while /readyz says 503",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Origins whose pages may call, separated by commas; * for all"
+    )
     pool_size: int = Field(default=8, ge=1, le=100, description="Connections per process")
 
     @field_validator("data_dir")
@@ -57,6 +71,21 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         # Worker processes may have another current folder.
         return value.expanduser().absolute()
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(filter(None, (origin.strip() for origin in value.split(","))))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin: https://host or https://host:port")
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -91,6 +120,8 @@ class Settings(BaseSettings):
         for name, value in self:
             if isinstance(value, SecretStr):
                 value = value.get_secret_value()
+            elif isinstance(value, tuple):
+                value = ",".join(value)
             if value is not None:
                 found[PREFIX + name.upper()] = str(value)
         return found

@@ -8,11 +8,13 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from seatledger.clock import RealClock, SystemClock
 from seatledger.settings import Settings
 
 _SECRET_WORDS = ("secret", "token", "authorization")
 _SHOWN = 4  # characters at either end (platform.md 2.4)
 _SHORTEST_SHOWN = 4 * _SHOWN  # of a shorter value too little would stay hidden
+_AWAY_SECONDS = 5.0
 _QUIET = {
     "alembic": logging.WARNING,
     "asyncpg": logging.ERROR,  # it warns of every attempt to reconnect
@@ -58,6 +60,37 @@ def get_logger(name: str) -> FilteringBoundLogger:
     """A logger whose lines carry `component=name`; takes an event name and keyword values."""
     logger: FilteringBoundLogger = structlog.get_logger(component=name)
     return logger
+
+
+class DatabaseAway:
+    """Says that the database is away: at once, then every few seconds, with how often it was met.
+
+    Every call of every client meets it while it lasts; one line for each would bury the rest.
+    """
+
+    def __init__(self, clock: RealClock) -> None:
+        self._clock = clock
+        self._log = get_logger("database")
+        self._said_at: float | None = None
+        self._unsaid = 0
+
+    def note(self, error: BaseException, **facts: str) -> None:
+        """Count an error that means so; `facts` tell who met it."""
+        now = self._clock.monotonic()
+        if self._said_at is not None and now - self._said_at < _AWAY_SECONDS:
+            self._unsaid += 1
+            return
+        self._log.warning(
+            "database away",
+            error_type=type(error).__name__,
+            error=str(error),
+            more_since_last=self._unsaid,
+            **facts,
+        )
+        self._said_at, self._unsaid = now, 0
+
+
+database_away = DatabaseAway(SystemClock())
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -23,9 +23,16 @@ DOCUMENT = document()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 OFFER = "65304479CA01A12"
+PRICE_LIST = {
+    "region": "NA",
+    "marketSegment": "COM",
+    "currency": "USD",
+    "priceListMonth": "202507",
+}
 RESELLER = "/v3/resellers/{reseller-id}"
 DEPLOYMENT = f"{CUSTOMER}/deployments/{{deployment-id}}"
 ORDER = f"{CUSTOMER}/orders/{{order-id}}"
+SUBSCRIPTION = f"{CUSTOMER}/subscriptions/{{subscription-id}}"
 
 
 def core_endpoints() -> set[tuple[str, str]]:
@@ -81,7 +88,8 @@ def test_fields_sent_back_are_marked() -> None:
 def test_order_types_tell_bodies_apart() -> None:
     content = DOCUMENT["paths"][f"{CUSTOMER}/orders"]["post"]["requestBody"]["content"]
     schema = content["application/json"]["schema"]
-    assert len(schema["oneOf"]) == 2
+    named = {one["$ref"] for one in schema["oneOf"]}
+    assert named == set(schema["discriminator"]["mapping"].values())
     for name, reference in schema["discriminator"]["mapping"].items():
         body = SCHEMAS[reference.rpartition("/")[2]]
         assert name in body["properties"]["orderType"]["enum"]
@@ -163,12 +171,20 @@ async def test_successes_are_as_documented(witness: Witness) -> None:
     await see(200, f"GET {CUSTOMER}/orders", params={"limit": 1, "fetch-price": "true"})
     await see(200, f"GET {ORDER}", **priced)
     await see(200, f"PATCH {ORDER}", {"externalReferenceId": "another"})
+    codes = {"autoRenewal": {"flexDiscountCodes": ["SUMMER_SALE_12"], "renewalQuantity": None}}
+    await see(200, f"PATCH {SUBSCRIPTION}", codes)
+    reset = {"reset-flex-discount-codes": "true", "reset-renewal-code": "false"}
+    await see(200, f"PATCH {SUBSCRIPTION}", {}, params=reset)
     returned = {"orderType": "RETURN", "referenceOrderId": target.path_ids["order-id"]}
     await see(201, f"POST {CUSTOMER}/orders", {**target.order, **returned})
     await see(200, f"GET {CUSTOMER}/subscriptions")
-    await see(200, f"GET {CUSTOMER}/subscriptions/{{subscription-id}}")
+    await see(200, f"GET {SUBSCRIPTION}")
+    every = SCHEMAS["PriceListOfferOut"]["properties"]
+    wanted_list = {**PRICE_LIST, "includeOfferAttributes": list(every)}
+    await see(200, "POST /v3/pricelist", wanted_list, params={"limit": 100})
 
 
+SCHEDULED = {"offerId": OFFER, "autoRenewal": {"renewalQuantity": 1}, "currencyCode": "USD"}
 NOBODY = {"customer-id": "9999999999", "reseller-id": "9999999999", "order-id": "9999999999"}
 NOTHING = {"deployment-id": "9999999999", "subscription-id": "9999999999"}
 
@@ -177,7 +193,9 @@ REFUSALS: tuple[tuple[int, str, str, dict[str, Any]], ...] = (
     (404, "1116", f"GET {CUSTOMER}", {"ids": NOBODY}),
     (404, "2115", f"GET {ORDER}", {"ids": NOBODY}),
     (404, "2138", f"GET {DEPLOYMENT}", {"ids": NOTHING}),
-    (404, "3115", f"GET {CUSTOMER}/subscriptions/{{subscription-id}}", {"ids": NOTHING}),
+    (404, "3115", f"GET {SUBSCRIPTION}", {"ids": NOTHING}),
+    (400, "3116", f"PATCH {SUBSCRIPTION}", {"body": {"autoRenewal": {"renewalQuantity": 0}}}),
+    (400, "3122", f"POST {CUSTOMER}/subscriptions", {"body": SCHEDULED}),
     (400, "1132", f"GET {CUSTOMER}/orders", {"params": {"limit": "0"}}),
     (400, "1133", f"GET {CUSTOMER}/deployments", {"params": {"offset": "9"}}),
     (400, "1122", f"POST {CUSTOMER}/orders", {"body": {}}),
@@ -185,6 +203,8 @@ REFUSALS: tuple[tuple[int, str, str, dict[str, Any]], ...] = (
     (400, "1121", "POST /v3/customers", {"body": {"colour": "red"}}),
     (400, "2122", f"POST {CUSTOMER}/orders", {"body": order(line("unknown"))}),
     (400, "400", f"PATCH {ORDER}", {"body": []}),
+    (400, "5122", "POST /v3/pricelist", {"body": {**PRICE_LIST, "region": "CA"}}),
+    (404, "1162", "POST /v3/pricelist", {"body": {**PRICE_LIST, "priceListMonth": "209901"}}),
     (400, "4119", f"GET {CUSTOMER}", {"headers": {"X-Correlation-Id": None}}),
     (400, "1117", f"GET {CUSTOMER}", {"headers": {"X-Request-Id": "1" * 256}}),
     (403, "4115", f"GET {CUSTOMER}", {"headers": {"X-Api-Key": "nobody"}}),

@@ -164,10 +164,10 @@ def test_all_bad_parameters_are_listed_as_received() -> None:
     )
 
 
-def test_unknown_names_are_ignored_and_remembered() -> None:
+def test_unknown_names_are_ignored() -> None:
     query = Query(b"Limit=3&utm=1&limit=5&utm=2")
     assert query.integer("limit", 25) == 5
-    assert query.unread() == ("Limit", "utm")
+    assert query.filters() == ()
 
 
 @pytest.mark.parametrize("raw", [b"a=%zz", b"a=%", b"a=%ff", b"a=\xff", b"a=%ed%a0%80", b"%=%&=&&"])

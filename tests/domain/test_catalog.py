@@ -23,7 +23,7 @@ def day(text: str) -> date:
 def committed(start: str, quantity: int = 50, level: str = "13", **changes: Any) -> Customer:
     """A customer whose commitment covers licences since `start`."""
     benefit = samples.committed(start, (LICENSE, quantity))
-    return samples.customer(benefits=[benefit], license_level=level, **changes)
+    return samples.customer(benefits=(benefit,), license_level=level, **changes)
 
 
 def offer_and_price(line: OrderLine) -> tuple[str, Decimal]:
@@ -135,7 +135,7 @@ def test_step_4_without_a_locked_row_the_standard_one_serves() -> None:
 
 def test_a_commitment_for_consumables_does_not_lock_licences() -> None:
     benefit = samples.committed("2023-06-01", (CONSUMABLES, 1_000))
-    buyer = samples.customer(benefits=[benefit])
+    buyer = samples.customer(benefits=(benefit,))
     assert preview(FOLIO, 50, buyer=buyer) == ("65304479CA03A12", Decimal("242.76"))
 
 

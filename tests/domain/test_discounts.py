@@ -149,20 +149,12 @@ def test_each_step_lists_the_lines_failing_with_the_code_of_the_first() -> None:
 
 def with_commitment(status: str, quantity: int = 50) -> Customer:
     benefit = samples.committed("2024-06-01", ("LICENSE", quantity), status=status)
-    return samples.customer(benefits=[benefit])
+    return samples.customer(benefits=(benefit,))
 
 
 def with_request(status: str) -> Customer:
-    benefit = {
-        "type": "THREE_YEAR_COMMIT",
-        "commitment": None,
-        "commitmentRequest": {
-            "status": status,
-            "minimumQuantities": [{"offerType": "LICENSE", "quantity": 50}],
-        },
-        "recommitmentRequest": None,
-    }
-    return samples.customer(benefits=[benefit])
+    benefit = samples.asked(status, ("LICENSE", 50))
+    return samples.customer(benefits=(benefit,))
 
 
 @pytest.mark.proves("catalog.md 28", "2166")
@@ -290,7 +282,8 @@ def test_a_one_time_closed_code_is_spent_once_by_anyone(order_type: str) -> None
     decision = samples.decide(line, order_type=order_type)
     assert isinstance(decision, Accepted)
     (discount,) = samples.discounts().with_code(CLOSED)
-    assert decision.one_time_codes == {discount.id}
+    assert decision.lines[0].flex[0].id == discount.id
+    assert discount.id in samples.discounts().one_time_ids
     taken = samples.refusal(
         line, order_type=order_type, closed_codes_taken=frozenset({discount.id})
     )

@@ -217,7 +217,7 @@ def test_what_does_not_count_earns_nothing(offer_id: str) -> None:
 
 def test_a_committed_customer_rises_on_its_own_scale() -> None:
     benefit = samples.committed("2025-01-01", ("LICENSE", 10))
-    buyer = samples.customer(anniversary=AD, benefits=[benefit], license_level="12")
+    buyer = samples.customer(anniversary=AD, benefits=(benefit,), license_level="12")
     result = settled(order(line(1, FOLIO, 50), line(2, SIGN, 1_000)), buyer)
     assert (result.customer.license_level, result.customer.consumables_level) == ("13", "T2")
 

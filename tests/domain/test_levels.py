@@ -173,18 +173,18 @@ def test_licences_and_consumables_have_levels_of_their_own() -> None:
 )
 def test_consumables_under_a_commitment(quantity: int, offer_id: str) -> None:
     benefit = samples.committed("2025-01-01", (CONSUMABLES, 1_000))
-    buyer = samples.customer(benefits=[benefit])
+    buyer = samples.customer(benefits=(benefit,))
     assert offers(want("65322435CAT1A12", quantity), buyer=buyer) == [offer_id]
 
 
 def test_a_commitment_raises_the_scale_of_its_offer_type_alone() -> None:
-    buyer = samples.customer(benefits=[TEN_COMMITTED], license_level="12")
+    buyer = samples.customer(benefits=(TEN_COMMITTED,), license_level="12")
     assert offers(want(A1, 1), want("65322435CAT1A12", 1_000, 2), buyer=buyer) == [
         "11073058CA12A12",
         "65322435CAT2A12",
     ]
-    asked = samples.committed("2025-01-01", (LICENSE, 10), status="REQUESTED")
-    assert offers(want(A1, 10), buyer=samples.customer(benefits=[asked])) == [A2]
+    asked = samples.asked("REQUESTED", (LICENSE, 10))
+    assert offers(want(A1, 10), buyer=samples.customer(benefits=(asked,))) == [A2]
 
 
 @pytest.mark.parametrize(
@@ -200,12 +200,12 @@ def test_a_commitment_raises_the_scale_of_its_offer_type_alone() -> None:
 def test_missing_levels_fall_back_by_at_most_what_the_list_lacks(
     sent: str, quantity: int, offer_id: str
 ) -> None:
-    buyer = samples.customer(benefits=[TEN_COMMITTED], license_level="12")
+    buyer = samples.customer(benefits=(TEN_COMMITTED,), license_level="12")
     assert offers(want(sent, quantity), buyer=buyer) == [offer_id]
 
 
 def test_a_committed_customer_may_buy_the_plain_level_on_new() -> None:
-    buyer = samples.customer(benefits=[TEN_COMMITTED], license_level="12")
+    buyer = samples.customer(benefits=(TEN_COMMITTED,), license_level="12")
     assert offers(want(A2, 10), buyer=buyer, order_type="NEW") == [A2]
 
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from seatledger.domain.benefits import ThreeYearCommit
 from seatledger.domain.model import Customer, OrderLine
 from seatledger.domain.orders.new import Accepted
 from seatledger.domain.pricing import Charge, price_line
@@ -141,7 +142,8 @@ def row_of(basket: Basket, offer_id: str, today: date) -> Row | None:
     later = [
         row
         for row in found
-        if row["priceListType"] == "3YC" and row["firstOrderDate"] > committed.isoformat()
+        if row["priceListType"] == "3YC"
+        and committed.isoformat() < row["firstOrderDate"] <= today.isoformat()
     ]
     return min(later, key=lambda row: row["firstOrderDate"], default=None)
 
@@ -275,9 +277,9 @@ def baskets(draw: st.DrawFn, *, any_code: bool = False) -> Basket:
 
 
 def buyer(basket: Basket) -> Customer:
-    benefits: list[dict[str, Any]] = []
+    benefits: tuple[ThreeYearCommit, ...] = ()
     if basket.commitment:
-        benefits = [samples.committed(basket.commitment.isoformat(), ("LICENSE", 10))]
+        benefits = (samples.committed(basket.commitment.isoformat(), ("LICENSE", 10)),)
     return samples.customer(
         country=basket.country,
         coterm_date=basket.anniversary,

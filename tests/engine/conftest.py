@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import httpx
 import pytest
 
 from seatledger.app import Application, prepare
-from seatledger.clock import ManualClock, SystemClock
+from seatledger.clock import ManualClock, RealClock, SystemClock
 from seatledger.settings import Settings
 from seatledger.store.rows import AnyConnection
 from tests.harness import World, make_world, unique
@@ -70,3 +72,22 @@ async def apart(apart_url: str) -> AsyncIterator[NewWorld]:
                 return await make_world(client, ADMIN_TOKEN)
 
             yield make
+
+
+@asynccontextmanager
+async def another_process(settings: Settings, clock: RealClock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of one more server on the same database: nothing but that is shared."""
+    application = Application(settings, clock)
+    async with application.running():
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as opened:
+            yield opened
+
+
+@pytest.fixture
+async def elsewhere(
+    world: World, settings: Settings, real_clock: ManualClock
+) -> AsyncIterator[World]:
+    """The test's partner, reached through another process."""
+    async with another_process(settings, real_clock) as client:
+        yield replace(world, client=client)

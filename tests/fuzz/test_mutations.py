@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from seatledger.contract.limits import MAX_BODY_BYTES
+from tests.accounts import commit
 from tests.conftest import MakeWorld
 from tests.fuzz.mutator import mutated
 from tests.fuzz.target import CUSTOMER, Target, aimed, reply_of
@@ -40,6 +41,7 @@ def new_customer(target: Target) -> dict[str, Any]:
         "externalReferenceId": "customer",
         "resellerId": target.path_ids["reseller-id"],
         "companyProfile": own_profile(target, marketSegment="COM"),
+        **commit(("LICENSE", 10), ("CONSUMABLES", 1_000)),
         "globalSalesEnabled": True,
     }
 
@@ -76,7 +78,7 @@ def changed_reseller(target: Target) -> dict[str, Any]:
 
 
 def changed_customer(target: Target) -> dict[str, Any]:
-    return with_other_contacts(target, target.customer)
+    return {**with_other_contacts(target, target.customer), **commit(("LICENSE", 10))}
 
 
 def with_other_contacts(target: Target, account: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +88,28 @@ def with_other_contacts(target: Target, account: dict[str, Any]) -> dict[str, An
 
 def changed_deployment(target: Target) -> dict[str, Any]:
     return {**new_deployment(target), "status": "1000"}
+
+
+def price_list(_: Target) -> dict[str, Any]:
+    return {
+        "region": "NA",
+        "marketSegment": "COM",
+        "currency": "USD",
+        "priceListMonth": "202507",
+        "priceListType": "STANDARD",
+        "filters": {"lastOrderDate": "2025-07-07", "productFamily": ""},
+        "includeOfferAttributes": ["metric", "levelDetails"],
+    }
+
+
+def scheduled(_: Target) -> dict[str, Any]:
+    settings = {"enabled": True, "renewalQuantity": 5, "flexDiscountCodes": ["SUMMER_SALE_12"]}
+    return {"offerId": "11083117CA01A12", "autoRenewal": settings, "currencyCode": "USD"}
+
+
+def changed_subscription(_: Target) -> dict[str, Any]:
+    settings = {"enabled": True, "renewalQuantity": 5, "flexDiscountCodes": ["SUMMER_SALE_12"]}
+    return {"autoRenewal": settings, "status": "1000", "currencyCode": "USD"}
 
 
 def changed_order(target: Target) -> dict[str, Any]:
@@ -103,6 +127,9 @@ CALLS: tuple[tuple[str, str, Callable[[Target], dict[str, Any]]], ...] = (
     ("POST", CUSTOMER + "/orders?fetch-price=true", preview),
     ("POST", CUSTOMER + "/orders", give_back),
     ("PATCH", CUSTOMER + "/orders/{order-id}", changed_order),
+    ("POST", CUSTOMER + "/subscriptions", scheduled),
+    ("PATCH", CUSTOMER + "/subscriptions/{subscription-id}", changed_subscription),
+    ("POST", "/v3/pricelist?limit=5", price_list),
 )
 REQUESTS_EACH = REQUESTS_IN_ALL // (len(CALLS) * len(SEEDS))
 
@@ -122,6 +149,8 @@ async def test_no_body_breaks_the_service(
 ) -> None:
     random = Random(f"{valid.__name__} {seed}")
     async with aimed(await new_world(), database_url) as target:
+        if valid is scheduled:
+            await approach_anniversary(target)
         for _ in range(REQUESTS_EACH):
             content = mutated(valid(target), random)
             response = await target.fire(method, target.filled(path), content)
@@ -138,10 +167,17 @@ async def test_no_body_breaks_the_service(
         assert target.answers["accepted"]
 
 
+async def approach_anniversary(target: Target) -> None:
+    """Let the term end in twenty days: the next one is sold."""
+    path = target.filled("/sandbox/customers/{customer-id}")
+    (await target.world.patch(path, {"cotermDate": "2025-07-27"})).ok(200)
+    target.before = await target.fingerprint()
+
+
 async def follow_up(
     target: Target, valid: Callable[..., Any], sent: dict[str, Any], made: dict[str, Any]
 ) -> None:
-    """What was accepted is kept as sent and can be read; a return makes room for the next one."""
+    """What was accepted is kept as sent and can be read; then room is made for the next one."""
     if isinstance(sent.get("externalReferenceId"), str):
         assert made["externalReferenceId"] == sent["externalReferenceId"]
     if made.get("orderType") == "PREVIEW":
@@ -150,6 +186,10 @@ async def follow_up(
         (await target.world.get(made["links"]["self"]["uri"])).ok(200)
     if valid is give_back and made["orderType"] == "RETURN":
         await target.place_order()
+    if valid is scheduled:
+        path = made["links"]["self"]["uri"].replace("/v3/", "/sandbox/")
+        (await target.world.patch(path, {"status": "1004"})).ok(200)
+        target.before = await target.fingerprint()
 
 
 def is_object(content: bytes) -> bool:

@@ -10,7 +10,10 @@ from tests.harness import World, line
 
 pytestmark = pytest.mark.anyio
 
-STORIES = ("coterm-mid-year", "global-customer", "education-k12", "returns-window", "hvd")
+STORIES = (
+    "coterm-mid-year", "global-customer", "education-k12", "returns-window", "hvd",
+    "three-year-commit",
+)  # fmt: skip
 MODES = ("immediate", "manual", "auto", "delay")
 
 
@@ -113,6 +116,23 @@ async def test_education_k12(world: World) -> None:
     assert shown["companyProfile"]["marketSubSegments"] == ["K_12"]
     read = await world.read_order(made["customerId"], made["orderIds"][0])
     assert read["lineItems"][0]["offerId"] == "30001772CB01A12"
+
+
+async def test_three_year_commit(world: World) -> None:
+    made = await make(world, "three-year-commit")
+    shown = await world.read_customer(made["customerId"])
+    (benefit,) = shown["benefits"]
+    assert benefit["commitment"] == {
+        "startDate": "2025-07-07",
+        "endDate": "2028-07-06",
+        "status": "COMMITTED",
+        "minimumQuantities": [{"offerType": "LICENSE", "quantity": 10}],
+    }
+    assert (shown["discounts"][0]["level"], shown["cotermDate"]) == ("12", "2026-07-07")
+    (seats,) = await world.seats(made["customerId"])
+    assert seats["currentQuantity"] == 12
+    again = {"set": "three-year-commit", "customerId": made["customerId"]}
+    assert (await world.post("/sandbox/fixtures", again)).status == 409
 
 
 async def test_hvd(world: World) -> None:

@@ -2,22 +2,26 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
 
 from seatledger.domain.model import Customer, Order, OrderLine
-from seatledger.store import accounts, placing
+from seatledger.engine import partners as partner_rules
+from seatledger.engine.partners import NewWorld
+from seatledger.store import accounts, partners, placing
 from seatledger.store.placing import Asked, Outcome
 from seatledger.store.rows import AnyConnection
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime(2026, 2, 10, 12, tzinfo=UTC)
+PARTNER = "partner"
 Connect = Callable[[], Awaitable[AnyConnection]]
+T = TypeVar("T")
 
 
 def unique(prefix: str) -> str:
@@ -41,21 +45,42 @@ async def connect(database_url: str) -> AsyncIterator[Connect]:
 
 @pytest.fixture
 async def connection(connect: Connect) -> AnyConnection:
-    """Our own connection."""
-    return await connect()
+    """Our own connection, to a database with the partner of most tests."""
+    opened = await connect()
+    async with opened.transaction():
+        await partners.lock_setup(opened)
+        if await partners.load(opened, PARTNER) is None:
+            await seller(opened, PARTNER)
+    return opened
+
+
+async def seller(connection: AnyConnection, partner_id: str) -> str:
+    """A stored partner in version 1."""
+    await partner_rules.ensure_samples(connection)
+    partner = partner_rules.default_partner(partner_id, "A partner")
+    await partner_rules.create(connection, partner, NewWorld("frozen", NOW, "manual"), NOW)
+    return partner_id
 
 
 async def customer(connection: AnyConnection) -> str:
     """A stored customer in version 1."""
-    made = Customer(unique("customer"), "partner", "reseller", "1000", "", {}, NOW)
+    made = Customer(unique("customer"), PARTNER, "reseller", "1000", "", {}, NOW)
     await accounts.insert_customer(connection, made)
     return made.customer_id
 
 
-def stored(customer_id: str, key: str, *, request_id: str = "", **more: Any) -> Outcome:
+def stored(
+    customer_id: str,
+    key: str,
+    *,
+    request_id: str = "",
+    partner_id: str = PARTNER,
+    at: datetime = NOW,
+    **more: Any,
+) -> Outcome:
     """A preview or refusal: nothing but its answer is written."""
     asked = Asked(
-        partner_id="partner",
+        partner_id=partner_id,
         path=f"/v3/customers/{customer_id}/orders",
         correlation_id=key,
         request_id=request_id,
@@ -66,7 +91,7 @@ def stored(customer_id: str, key: str, *, request_id: str = "", **more: Any) -> 
         wants_discounts=False,
         wants_history=False,
     )
-    return Outcome(asked, b"print", 201, key.encode(), NOW, **more)
+    return Outcome(asked, b"print", 201, key.encode(), at, seen_world=1, **more)
 
 
 def placed(
@@ -78,7 +103,7 @@ def placed(
     )
     order = Order(
         order_id=unique("order"),
-        partner_id="partner",
+        partner_id=PARTNER,
         customer_id=customer_id,
         reseller_id="reseller",
         order_type="NEW",
@@ -111,15 +136,15 @@ async def left_by(connection: AnyConnection, *customer_ids: str) -> tuple[int, i
     return orders, answers
 
 
-async def waiting(
-    connection: AnyConnection, other: AnyConnection, outcomes: Sequence[Outcome]
-) -> "asyncio.Task[set[int]]":
-    """A write of another process, begun and waiting for a lock."""
-    write = asyncio.create_task(placing.write(other, outcomes))
-    blocked = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1"
-    while not await connection.fetchval(blocked, other.get_server_pid()):
-        assert not write.done(), "it did not wait"
-    return write
+async def blocked(
+    connection: AnyConnection, other: AnyConnection, statement: Coroutine[Any, Any, T]
+) -> "asyncio.Task[T]":
+    """A statement of another process, begun and waiting for a lock."""
+    running = asyncio.create_task(statement)
+    waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1"
+    while not await connection.fetchval(waits, other.get_server_pid()):
+        assert not running.done(), "it did not wait"
+    return running
 
 
 class TestTheVersionGuard:
@@ -130,11 +155,11 @@ class TestTheVersionGuard:
         first, second = await connect(), await connect()
         async with first.transaction():
             assert await placing.write(first, [placed(owner, "one")]) == {0}
-            late = await waiting(connection, second, [placed(owner, "two")])
-        assert await late == set()
+            assert await placing.write(second, [placed(owner, "two")]) == set()
+        assert await placing.write(second, [placed(owner, "two")]) == set()
         assert await left_by(connection, owner) == (1, 1)
 
-    async def test_lets_the_second_through_when_the_first_rolls_back(
+    async def test_lets_the_second_through_when_the_first_has_rolled_back(
         self, connection: AnyConnection, connect: Connect
     ) -> None:
         owner = await customer(connection)
@@ -142,9 +167,8 @@ class TestTheVersionGuard:
         transaction = first.transaction()
         await transaction.start()
         assert await placing.write(first, [placed(owner, "one")]) == {0}
-        late = await waiting(connection, second, [placed(owner, "two")])
         await transaction.rollback()
-        assert await late == {0}
+        assert await placing.write(second, [placed(owner, "two")]) == {0}
         assert await left_by(connection, owner) == (1, 1)
 
     async def test_judges_every_customer_of_a_batch_alone(self, connection: AnyConnection) -> None:
@@ -164,17 +188,63 @@ class TestTheVersionGuard:
         assert await placing.write(connection, [placed(owner, "four", seen_version=2)]) == {0}
         assert await left_by(connection, owner) == (3, 4)
 
-    async def test_takes_its_customers_in_the_order_of_their_ids(
+    async def test_does_not_wait_for_a_customer_somebody_holds(
         self, connection: AnyConnection, connect: Connect
     ) -> None:
-        low, high = sorted([await customer(connection), await customer(connection)])
-        holder, writer = await connect(), await connect()
+        held, free = await customer(connection), await customer(connection)
+        holder = await connect()
         async with holder.transaction():
-            lock = "SELECT 1 FROM customer WHERE customer_id = $1 FOR NO KEY UPDATE NOWAIT"
-            await holder.execute(lock, low)
-            write = await waiting(connection, writer, [placed(high, "one"), placed(low, "two")])
-            await holder.execute(lock, high)  # the writer does not have it while it waits for low
-        assert await write == {0, 1}
+            lock = "SELECT 1 FROM customer WHERE customer_id = $1 FOR NO KEY UPDATE"
+            await holder.execute(lock, held)
+            batch = [placed(held, "one"), stored(held, "two"), placed(free, "three")]
+            assert await placing.write(connection, batch) == {1, 2}
+        assert await left_by(connection, held, free) == (1, 2)
+        assert await placing.write(connection, batch[:1]) == {0}
+
+
+class TestThePartnerGuard:
+    async def test_judges_every_partner_of_a_batch_alone(self, connection: AnyConnection) -> None:
+        changed = await seller(connection, unique("partner"))
+        await partners.set_settlement(connection, changed, "auto", 0)
+        owner = await customer(connection)
+        batch = [stored(owner, "one", partner_id=changed), placed(owner, "two")]
+        assert await placing.write(connection, batch) == {1}
+
+    async def test_does_not_wait_for_a_partner_whose_settlement_changes(
+        self, connection: AnyConnection, connect: Connect
+    ) -> None:
+        """What the change releases, and what is written on the old mode, never miss each other."""
+        changing = await seller(connection, unique("partner"))
+        other = await connect()
+        outcome = stored(unique("customer"), "one", partner_id=changing)
+        transaction = other.transaction()
+        await transaction.start()
+        await partners.set_settlement(other, changing, "immediate", 0)
+        assert await placing.write(connection, [outcome]) == set()
+        await transaction.rollback()
+        assert await placing.write(connection, [outcome]) == {0}
+
+    async def test_makes_a_change_of_settlement_wait_for_what_is_being_written(
+        self, connection: AnyConnection, connect: Connect
+    ) -> None:
+        changing = await seller(connection, unique("partner"))
+        writer, other = await connect(), await connect()
+        async with writer.transaction():
+            outcome = stored(unique("customer"), "one", partner_id=changing)
+            assert await placing.write(writer, [outcome]) == {0}
+            change = await blocked(
+                connection, other, partners.set_settlement(other, changing, "immediate", 0)
+            )
+        await change
+        assert await partners.version_of(connection, changing) == 2
+
+    async def test_lets_nothing_be_written_for_one_that_is_gone(
+        self, connection: AnyConnection
+    ) -> None:
+        gone = await seller(connection, unique("partner"))
+        assert await partners.delete(connection, gone)
+        outcome = stored(unique("customer"), "one", partner_id=gone)
+        assert await placing.write(connection, [outcome]) == set()
 
 
 class TestKeys:
@@ -185,7 +255,7 @@ class TestKeys:
         first, second = await connect(), await connect()
         async with first.transaction():
             assert await placing.write(first, [stored(owner, "one")]) == {0}
-            late = await waiting(connection, second, [stored(owner, "one")])
+            late = await blocked(connection, second, placing.write(second, [stored(owner, "one")]))
         assert await late == set()
 
     async def test_go_to_the_second_when_the_first_rolls_back(
@@ -196,7 +266,7 @@ class TestKeys:
         transaction = first.transaction()
         await transaction.start()
         assert await placing.write(first, [stored(owner, "one")]) == {0}
-        late = await waiting(connection, second, [stored(owner, "one")])
+        late = await blocked(connection, second, placing.write(second, [stored(owner, "one")]))
         await transaction.rollback()
         assert await late == {0}
 
@@ -221,8 +291,7 @@ class TestKeys:
             (datetime(2026, 2, 20, 12, 0, 0, tzinfo=UTC), set()),
             (datetime(2026, 2, 20, 12, 0, 1, tzinfo=UTC), {0}),
         ):
-            again = stored(owner, "one", request_id=request)
-            later = Outcome(again.asked, b"other", 201, b"other", at)
+            later = stored(owner, "one", request_id=request, at=at)
             assert await placing.write(connection, [later]) == won
 
 

@@ -8,7 +8,13 @@ import httpx
 import pytest
 
 from tests.harness import fetch_token, line, make_world
-from tests.system.server import ADMIN_TOKEN, database_process, run, serving
+from tests.system.server import (
+    ADMIN_TOKEN,
+    PATIENCE_SECONDS,
+    database_process,
+    run,
+    serving,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +26,7 @@ async def test_what_it_prints_is_what_a_newcomer_needs(place: Path) -> None:
         assert shown["Mode"] == "sandbox"
         assert shown["Data directory"] == str(place / "data")
         assert shown["Token URL"] == f"{server.url}/ims/token/v3"
-        assert shown["Admin token"] == ADMIN_TOKEN
+        assert shown["Admin token"] == "as set by SEATLEDGER_ADMIN_TOKEN"
         async with httpx.AsyncClient(base_url=server.url) as client:
             token = await fetch_token(client, shown["Client id"], shown["Client secret"])
             headers = {"X-Api-Key": shown["Client id"], "Authorization": f"Bearer {token}"}
@@ -28,10 +34,17 @@ async def test_what_it_prints_is_what_a_newcomer_needs(place: Path) -> None:
             assert (pong.status_code, pong.text) == (200, "pong")
             seller = await client.get("/sandbox/partner", headers=headers)
             assert seller.json()["distributorId"] == shown["Demo partner"]
-            partners = await client.get(
-                "/sandbox/partners", headers={"X-Admin-Token": shown["Admin token"]}
-            )
+            partners = await client.get("/sandbox/partners", headers={"X-Admin-Token": ADMIN_TOKEN})
             assert partners.json()["totalCount"] == 1
+
+
+async def test_an_admin_token_made_at_start_is_shown(place: Path) -> None:
+    with serving(place, SEATLEDGER_ADMIN_TOKEN="") as server:
+        made = server.banner["Admin token"]
+        async with server.client() as client:
+            partners = await client.get("/sandbox/partners", headers={"X-Admin-Token": made})
+        assert partners.status_code == 200
+    assert made not in server.errors.read_text()
 
 
 @pytest.mark.parametrize(("how", "workers"), [(signal.SIGTERM, "1"), (signal.SIGINT, "2")])
@@ -56,3 +69,24 @@ async def test_it_finishes_its_calls_and_leaves_nothing_running(
     assert database_process(place) is None
     report = run("check", "--data-dir", place / "data")
     assert (report.returncode, report.stdout) == (0, "1 checked, 0 violated\n")
+
+
+async def test_it_tells_that_it_goes_before_it_goes(place: Path) -> None:
+    """Told to stop, it is not ready at once, and serves on for the time a balancer needs to see."""
+    with serving(place, "--workers", "2", SEATLEDGER_DRAIN_SECONDS="2") as server:
+
+        def told(event: str) -> int:
+            return server.errors.read_text().count(f"] {event} ")
+
+        async with server.client() as client, asyncio.timeout(PATIENCE_SECONDS):
+            while told("serving") < 2:
+                await client.get("/livez")
+            server.process.send_signal(signal.SIGTERM)
+            ready = await client.get("/readyz")
+            while ready.status_code == 200:
+                ready = await client.get("/readyz")
+            alive = await client.get("/livez")
+        assert (ready.status_code, alive.status_code) == (503, 200)
+        assert ready.headers["Connection"] == alive.headers["Connection"] == "close"
+        assert await asyncio.to_thread(server.process.wait, PATIENCE_SECONDS) == 0
+        assert [told(event) for event in ("serving", "draining", "stopped")] == [2, 2, 2]

@@ -14,6 +14,7 @@ from seatledger.contract.bodies import (
     ResellerPatchIn,
 )
 from seatledger.contract.resources import DeploymentPage, PageLinks
+from seatledger.contract.statuses import ACTIVE, INACTIVE
 from seatledger.engine import customers, deployments, render, resellers
 from seatledger.engine.calls import Answer
 from seatledger.store import accounts
@@ -64,7 +65,8 @@ async def get_customer(context: Context) -> Answer:
         found = await customers.read(connection, context.partner_id, context.params["customer-id"])
     if found is None:
         return answers.refusal("1116")
-    return Answer(200, render.encode(render.customer(found, found.profile)))
+    quirks = context.world.partner.quirks
+    return Answer(200, render.encode(render.customer(found, found.profile, quirks)))
 
 
 async def patch_customer(context: Context) -> Answer:
@@ -90,7 +92,7 @@ async def get_deployments(context: Context) -> Answer:
     """GET /v3/customers/{customer-id}/deployments."""
     customer_id = context.params["customer-id"]
     query = context.query()
-    status = query.text("status", ("1000", "1004"))
+    status = query.text("status", (ACTIVE, INACTIVE))
     limit = min(query.integer("limit", _DEFAULT_LIMIT, minimum=1), _MAX_LIMIT)
     offset = query.integer("offset", 0, minimum=0)
     async with context.engine.pool.acquire() as connection:

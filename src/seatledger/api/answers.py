@@ -1,14 +1,17 @@
 """Answers as HTTP responses: envelope, status, and the headers every answer carries."""
 
+from typing import Any
+
 import structlog
 from starlette.responses import Response
 from starlette.types import Scope
 
-from seatledger.contract import errors
+from seatledger.contract import errors, limits
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.calls import Answer, InjectedFailure, Unavailable
-from seatledger.store.database import is_away
+from seatledger.store.database import is_away, is_locked
+from seatledger.telemetry import database_away
 
 AWAY_SECONDS = 5  # Retry-After while the database is away (platform.md 6)
 
@@ -25,9 +28,18 @@ _HSTS = "max-age=31536000"
 log = structlog.get_logger()
 
 
+class SlowBody(Exception):
+    """A request body that did not arrive in time (platform.md 13)."""
+
+
+class OverBudget(Exception):
+    """A call that was not done in time (platform.md 13): it is cancelled and rolled back."""
+
+
 def response(scope: Scope, answer: Answer) -> Response:
     """An API answer with its headers (platform.md 4.2)."""
-    headers = _headers(scope, _JSON)
+    scope["state"]["answer"] = answer
+    headers = _headers(scope, answer.media_type)
     if answer.retry_after_seconds is not None:
         headers["Retry-After"] = str(answer.retry_after_seconds)
     if answer.replayed:
@@ -67,26 +79,48 @@ def refusal(code: str, *details: str, retry_after_seconds: int | None = None) ->
 
 
 def failure(scope: Scope, error: Exception) -> Answer:
-    """What a call answers that could not be finished: 503 while the database is away, else 1124.
+    """What a call answers that could not be finished: 503 when it was too slow or the database is
+    away, else 1124.
 
     No detail leaves the server: the request id finds it in the log.
     """
+    facts = _facts(scope)
+    if isinstance(error, SlowBody):
+        log.info("request body too slow", seconds=limits.CALL_SECONDS, **facts)
+        scope["state"]["closes"] = True  # nobody waits for the rest of it
+        return refusal("503", retry_after_seconds=AWAY_SECONDS)
+    if isinstance(error, OverBudget):
+        log.warning("call took too long", seconds=limits.CALL_SECONDS, **facts)
+        return refusal("503", retry_after_seconds=AWAY_SECONDS)
     if isinstance(error, Unavailable):
+        if error.__cause__ is not None and is_away(error.__cause__):
+            database_away.note(error.__cause__, **facts)
+        else:
+            log.warning("no turn in time", **facts)
         return refusal("503", retry_after_seconds=error.retry_after_seconds)
     if isinstance(error, InjectedFailure):
         return refusal("1124")
+    if is_locked(error):
+        log.warning("a row stayed locked", **facts)
+        return refusal("503", retry_after_seconds=1)
     if is_away(error):
-        log.warning("database unreachable", error=str(error))
+        database_away.note(error, **facts)
         return refusal("503", retry_after_seconds=AWAY_SECONDS)
-    log.error(
-        "unhandled error",
-        method=scope["method"],
-        path=scope["path"],
-        request_id=scope["state"]["request_id"],
-        correlation_id=scope["state"]["correlation_id"],
-        exc_info=error,
-    )
+    log.error("unhandled error", error_type=type(error).__name__, **facts, exc_info=error)
     return refusal("1124")
+
+
+def _facts(scope: Scope) -> dict[str, Any]:
+    """What finds a failed call again."""
+    state = scope["state"]
+    context = state.get("context")
+    return {
+        "method": scope["method"],
+        "path": scope["path"],
+        "request_id": state["request_id"],
+        "correlation_id": state["correlation_id"],
+        "partner_id": context.partner_id if context is not None else "",
+    }
 
 
 def conflict(reason: str) -> Answer:

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seatledger.api import answers
+from seatledger.api.access import AccessLog
 from seatledger.api.context import Context, Headers, new_request_id
 from seatledger.api.interception import Aborted
 from seatledger.contract import limits
@@ -32,7 +33,8 @@ class Gate:
 
     Handlers behind it find a `Context` in the scope's state. Token endpoint, pings, probes and
     what lies under `own_roots` authenticate by rules of their own. Whatever goes wrong behind it
-    is answered in the envelope.
+    is answered in the envelope. While `draining`, answers close their connections: their clients
+    come back to a server that stays.
     """
 
     def __init__(
@@ -43,11 +45,14 @@ class Gate:
         tokens: Tokens,
         *,
         own_roots: tuple[str, ...] = (),
+        access_log: AccessLog | None = None,
     ) -> None:
         self.app = app
         self.engine = engine
         self.credentials = credentials
         self.tokens = tokens
+        self.access_log = access_log
+        self.draining = False
         self._own_roots = (*_OPEN_ROOTS, *own_roots)
         self._running: dict[str, int] = {}
 
@@ -57,11 +62,15 @@ class Gate:
             await self.app(scope, receive, send)
             return
         _prepare(scope)
-        has_begun = False
+        began = self.engine.clock.monotonic()
+        status = 0
 
         async def noting(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self.draining or scope["state"]["closes"]:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
         try:
@@ -71,9 +80,12 @@ class Gate:
         except ClientDisconnect:
             return  # nobody is left to be answered
         except Exception as error:
-            if has_begun:
+            if status:
                 raise  # part of an answer is out: the server cuts the connection
-            await answers.response(scope, answers.failure(scope, error))(scope, receive, send)
+            await answers.response(scope, answers.failure(scope, error))(scope, receive, noting)
+        finally:
+            if self.access_log is not None:
+                self.access_log.note(scope, status, began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = _size_refusal(scope) or await self._admitted(scope)
@@ -201,6 +213,7 @@ def _prepare(scope: Scope) -> None:
         "request_id": request_id,
         "bad_request_id": bad_request_id,
         "correlation_id": correlation_id if is_sound else "",
+        "closes": False,
     }
 
 
@@ -256,14 +269,17 @@ def _size_refusal(scope: Scope) -> Answer | None:
 async def read_body(request: Request) -> bytes | None:
     """The body, None when it streams beyond the limit.
 
-    Raises ClientDisconnect, and TimeoutError when it does not arrive in time.
+    Raises ClientDisconnect, and SlowBody when it does not arrive in time.
     """
     parts: list[bytes] = []
     size = 0
-    async with asyncio.timeout(limits.CALL_SECONDS):
-        async for part in request.stream():
-            size += len(part)
-            if size > limits.MAX_BODY_BYTES:
-                return None
-            parts.append(part)
+    try:
+        async with asyncio.timeout(limits.CALL_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limits.MAX_BODY_BYTES:
+                    return None
+                parts.append(part)
+    except TimeoutError as error:
+        raise answers.SlowBody from error
     return b"".join(parts)

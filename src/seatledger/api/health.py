@@ -10,7 +10,7 @@ from seatledger.api import answers
 from seatledger.api.context import Headers
 from seatledger.api.gate import Gate
 from seatledger.engine.context import Engine
-from seatledger.store.migrate import current_revision, stored_revision
+from seatledger.store.migrate import CURRENT_REVISION, stored_revision
 
 _DATABASE_SECONDS = 1.0
 
@@ -21,7 +21,6 @@ class Health:
     def __init__(self, engine: Engine, gate: Gate) -> None:
         self._engine = engine
         self._gate = gate
-        self.draining = False
 
     async def ping(self, request: Request) -> Response:
         """`pong` for a known API key; a token is optional, but checked when sent."""
@@ -44,7 +43,7 @@ class Health:
 
     async def readyz(self, request: Request) -> Response:
         """The database answers, migrations are current, and the server is not draining."""
-        ready = not self.draining and await self._can_serve()
+        ready = not self._gate.draining and await self._can_serve()
         return answers.plain(request.scope, "ok" if ready else "not ready", 200 if ready else 503)
 
     async def _can_serve(self) -> bool:
@@ -53,4 +52,4 @@ class Health:
                 revision = await stored_revision(self._engine.pool)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
-        return bool(revision == current_revision())
+        return bool(revision == CURRENT_REVISION)

@@ -13,9 +13,10 @@ from seatledger.api.openapi_answers import (
 from seatledger.api.openapi_parameters import HEADERS, PARAMETERS, header_refs, parameter_refs
 from seatledger.api.openapi_schemas import body_schema, body_types, components, ref
 from seatledger.api.operations import Operation
-from seatledger.api.reference import CatalogueRow, refusals, resource_of
+from seatledger.api.reference import refusals, resource_of
 from seatledger.api.table import OPERATIONS
 from seatledger.api.tokens import TokenOut
+from seatledger.contract.errors import CatalogueRow
 
 _ABOUT: Final = (
     "An independent, open implementation of an API whose documentation is public: the order "
@@ -103,8 +104,7 @@ def _refusal_rows() -> list[CatalogueRow]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    is_write = operation.method in ("POST", "PATCH")
-    stored = ("Seatledger-Replayed", "Seatledger-Mismatch") if is_write else ()
+    stored = ("Seatledger-Replayed", "Seatledger-Mismatch") if operation.is_kept else ()
     described: dict[str, Any] = {
         "operationId": operation.handler.__name__,
         "summary": operation.summary,

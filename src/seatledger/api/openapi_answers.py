@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from seatledger.api.openapi_parameters import header_refs
 from seatledger.api.openapi_schemas import ref
-from seatledger.api.reference import EVERY_CALL, EVERY_WRITE, CatalogueRow, catalogue
+from seatledger.api.reference import EVERY_BODY, EVERY_CALL, EVERY_WRITE
+from seatledger.contract.errors import CatalogueRow, catalogue
 from seatledger.contract.resources import ErrorOut
 
 _HEADERS_OF: Final = {429: ("Retry-After",), 503: ("Retry-After",), 401: ("WWW-Authenticate",)}
@@ -43,7 +44,7 @@ def common_refusals() -> dict[str, Any]:
 @cache
 def common_rows() -> Mapping[int, list[CatalogueRow]]:
     """Rows of the codes of every call; 400 is each operation's own."""
-    grouped = _by_status(rows_of((*EVERY_CALL, *EVERY_WRITE)))
+    grouped = _by_status(rows_of((*EVERY_CALL, *EVERY_BODY, *EVERY_WRITE)))
     return {status: rows for status, rows in grouped.items() if status != 400}
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any, Final
 
 from seatledger.api.operations import Operation
-from seatledger.contract.resources import DeploymentPage
+from seatledger.contract.resources import DeploymentPage, PriceListOut
 from seatledger.contract.statuses import ACTIVE, HISTORY_ORDER_TYPES, INACTIVE, ORDER_STATUSES
 
 _INSTANT: Final = {
@@ -43,6 +43,11 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         {"type": "integer", "minimum": 1, "default": 25},
         "Rows on a page; above 100 counts as 100.",
     ),
+    "price-list-limit": _query(
+        "limit",
+        {"type": "integer", "minimum": 1, "default": 20},
+        "Rows on a page; above 100 counts as 100.",
+    ),
     "offset": _query(
         "offset",
         {"type": "integer", "minimum": 0, "default": 0},
@@ -50,6 +55,16 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     ),
     "fetch-price": _query(
         "fetch-price", {"type": "boolean", "default": False}, "Whether lines carry prices."
+    ),
+    "reset-flex-discount-codes": _query(
+        "reset-flex-discount-codes",
+        {"type": "boolean", "default": False},
+        "Whether the discount codes chosen for the renewal go.",
+    ),
+    "reset-renewal-code": _query(
+        "reset-renewal-code",
+        {"type": "boolean", "default": False},
+        "Whether the High Growth Offer chosen for the renewal goes.",
     ),
     "order-type": _query(
         "order-type", _list_of(enum=list(HISTORY_ORDER_TYPES)), "Any of these types.", **_SEVERAL
@@ -139,7 +154,12 @@ def header_refs(*names: str) -> dict[str, dict[str, str]]:
 
 
 def _component_of(name: str, operation: Operation) -> str:
-    """`status` means two things: several values of an order, one of a deployment."""
+    """`status` means two things: several values of an order, one of a deployment.
+
+    `limit` has a default of its own for price lists.
+    """
+    if name == "limit" and operation.answer is PriceListOut:
+        return "price-list-limit"
     if name != "status":
         return name
     return "deployment-status" if operation.answer is DeploymentPage else "order-status"

@@ -11,12 +11,13 @@ from seatledger.api.tokens import TokenOut
 from seatledger.contract import bodies
 from seatledger.contract.fields import shape_of
 from seatledger.contract.resources import ErrorOut
-from seatledger.contract.statuses import SERVED_ORDER_TYPES
 
 REF_TEMPLATE: Final = "#/components/schemas/{name}"
 
-_ORDER_TYPES: Final = {
-    bodies.NewOrderIn: sorted(SERVED_ORDER_TYPES - {"RETURN"}),
+_ORDER_TYPES: Final[dict[type[msgspec.Struct], list[str]]] = {
+    bodies.NewOrderIn: ["NEW", "PREVIEW"],
+    bodies.RenewalOrderIn: ["RENEWAL"],
+    bodies.PreviewRenewalOrderIn: ["PREVIEW_RENEWAL"],
     bodies.ReturnOrderIn: ["RETURN"],
 }
 """Which body of an order belongs to which `orderType`."""

@@ -15,6 +15,7 @@ from seatledger.api.context import Context, Handler
 from seatledger.api.gate import read_body
 from seatledger.api.interception import FAULT_HEADER, Interceptor
 from seatledger.contract import limits
+from seatledger.engine.bodies import may_be_id
 from seatledger.engine.calls import Answer
 
 Access = Literal["read", "write", "preview"]
@@ -40,6 +41,11 @@ class Operation(Struct, frozen=True):
     codes: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
     needs_correlation_id: bool = True
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it takes part in idempotency: calls that only read do not (platform.md 5.2)."""
+        return self.access != "read"
 
 
 def routes(operations: Iterable[Operation], interceptor: Interceptor | None) -> list[Route]:
@@ -70,10 +76,12 @@ class _Endpoint:
         """Steps 8-14 of the order of checks."""
         context: Context = request.scope["state"]["context"]
         context.params = {
-            name.replace("_id", "-id"): value if _is_id(value) else UNKNOWN_ID
+            name.replace("_id", "-id"): value if may_be_id(value) else UNKNOWN_ID
             for name, value in request.path_params.items()
         }
-        answer = await self._answer(request, context, self._operations[request.method])
+        operation = self._operations[request.method]
+        request.scope["state"]["parameters"] = operation.query
+        answer = await self._answer(request, context, operation)
         return answers.response(request.scope, answer)
 
     async def _answer(self, request: Request, context: Context, operation: Operation) -> Answer:
@@ -86,19 +94,19 @@ class _Endpoint:
             return refused
 
         async def handle(context: Context) -> Answer:
-            async with asyncio.timeout(limits.CALL_SECONDS):
-                return await operation.handler(context)
+            try:
+                async with asyncio.timeout(limits.CALL_SECONDS) as budget:
+                    return await operation.handler(context)
+            except TimeoutError as error:
+                if budget.expired():
+                    raise answers.OverBudget from error
+                raise  # the database's
 
         if self._interceptor is not None and (
             context.world.row.faults_armed or context.headers.one(FAULT_HEADER) is not None
         ):
             return await self._interceptor.intercept(request, context, handle)
         return await handle(context)
-
-
-def _is_id(value: str) -> bool:
-    """4 to 40 letters, digits and hyphens; anything else is nobody's id (platform.md 1)."""
-    return 4 <= len(value) <= 40 and value.replace("-", "0").isalnum()
 
 
 def _header_refusal(request: Request, context: Context, operation: Operation) -> Answer | None:

@@ -1,4 +1,4 @@
-"""Orders and subscriptions over HTTP: from requests to engine calls, no rules."""
+"""Orders over HTTP: from requests to engine calls, no rules."""
 
 from typing import Any
 
@@ -11,7 +11,13 @@ from seatledger.api.query import Query, page_links
 from seatledger.contract.bodies import (
     LongReferenceReturnIn,
     NewOrderIn,
+    OrderLineIn,
     OrderPatchIn,
+    PreviewRenewalLineIn,
+    PreviewRenewalOrderIn,
+    RenewalLineIn,
+    RenewalOrderIn,
+    ReturnLineIn,
     ReturnOrderIn,
 )
 from seatledger.contract.resources import OrderPage, PageLinks
@@ -19,7 +25,6 @@ from seatledger.contract.statuses import (
     HISTORY_ORDER_TYPES,
     ORDER_STATUSES,
     ORDER_TYPES,
-    SERVED_ORDER_TYPES,
     SWITCH_ORDER_TYPES,
 )
 from seatledger.contract.walker import FieldFaults, decode, in_document_order
@@ -34,6 +39,15 @@ from seatledger.store import accounts, history
 from seatledger.store.history import HistoryFilter
 
 _LONG_REFERENCES = "long_return_references"
+_Body = NewOrderIn | RenewalOrderIn | PreviewRenewalOrderIn | ReturnOrderIn
+_Line = OrderLineIn | RenewalLineIn | PreviewRenewalLineIn | ReturnLineIn
+_SHAPES: dict[str, type[_Body]] = {
+    "NEW": NewOrderIn,
+    "PREVIEW": NewOrderIn,
+    "RENEWAL": RenewalOrderIn,
+    "PREVIEW_RENEWAL": PreviewRenewalOrderIn,
+    "RETURN": ReturnOrderIn,
+}
 _DEFAULT_LIMIT = 25
 _MAX_LIMIT = 100
 
@@ -71,10 +85,8 @@ def read_order(
         return None, Refused("1122", ("orderType",))
     if not isinstance(order_type, str) or order_type not in ORDER_TYPES | SWITCH_ORDER_TYPES:
         return None, Refused("1117", ("orderType",))
-    if order_type not in SERVED_ORDER_TYPES:
-        is_switch = order_type in SWITCH_ORDER_TYPES
-        details = () if is_switch else (f"orderType: {order_type} is not served yet",)
-        return order_type, Refused("4121", details)
+    if order_type in SWITCH_ORDER_TYPES:
+        return order_type, Refused("4121")
     fetch_price = query.flag("fetch-price")
     shape = _shape(order_type, partner)
     value = decode(raw, shape)
@@ -83,14 +95,14 @@ def read_order(
     fault = faults.first()
     if fault is not None:
         return order_type, Refused(fault[0], tuple(fault[1]))
-    assert isinstance(value, NewOrderIn | ReturnOrderIn)
+    assert not isinstance(value, FieldFaults)
     return order_type, _request(value, raw, fetch_price=fetch_price, tracker_id=tracker_id)
 
 
-def _shape(order_type: str, partner: Partner) -> type[NewOrderIn | ReturnOrderIn]:
-    if order_type != "RETURN":
-        return NewOrderIn
-    return LongReferenceReturnIn if _LONG_REFERENCES in partner.quirks else ReturnOrderIn
+def _shape(order_type: str, partner: Partner) -> type[_Body]:
+    if order_type == "RETURN" and _LONG_REFERENCES in partner.quirks:
+        return LongReferenceReturnIn
+    return _SHAPES[order_type]
 
 
 def _with_order_rules(
@@ -107,9 +119,9 @@ def _with_order_rules(
         for index, line in enumerate(lines if isinstance(lines, list) else ())
         if isinstance(line, dict)
     ]
-    is_return = raw["orderType"] == "RETURN"
-    unexpected = () if is_return else _misused_aliases(objects, partner)
-    missing = () if is_return else _missing_currencies(raw, objects)
+    order_type = raw["orderType"]
+    unexpected = () if order_type == "RETURN" else _misused_aliases(objects, partner)
+    missing = _missing_currencies(raw, objects) if _SHAPES[order_type] is NewOrderIn else ()
     foreign = raw.get("customerId") not in (None, "", customer_id)
     invalid = (*(("customerId",) if foreign else ()), *bad_parameters)
     if not (unexpected or missing or invalid):
@@ -156,36 +168,40 @@ def _missing_currencies(
 
 
 def _request(
-    value: NewOrderIn | ReturnOrderIn,
+    value: _Body,
     raw: dict[str, Any],
     *,
     fetch_price: bool,
     tracker_id: str,
 ) -> OrderRequest:
-    lines = []
-    for line, sent in zip(value.line_items, raw["lineItems"], strict=True):
-        is_new = isinstance(value, NewOrderIn)
-        codes = (line.flex_discount_codes or line.promotion_codes or ()) if is_new else ()
-        lines.append(
-            RequestLine(
-                number=line.ext_line_item_number,
-                offer_id=line.offer_id,
-                quantity=line.quantity,
-                currency=line.currency_code or "",
-                deployment_id=line.deployment_id or "",
-                discount_code=(line.discount_code or "") if is_new else "",
-                flex_codes=codes,
-                alias_used=bool(codes) and not sent.get("flexDiscountCodes"),
-            )
-        )
+    lines: tuple[_Line, ...] = value.line_items or ()
+    sent = raw.get("lineItems") or ()
     return OrderRequest(
         order_type=value.order_type,
-        lines=tuple(lines),
+        lines=tuple(_request_line(*pair) for pair in zip(lines, sent, strict=True)),
         external_reference_id=value.external_reference_id or "",
-        reference_order_id=(value.reference_order_id if isinstance(value, ReturnOrderIn) else ""),
+        reference_order_id=value.reference_order_id if isinstance(value, ReturnOrderIn) else "",
         currency=value.currency_code or "",
         fetch_price=fetch_price,
         tracker_id=tracker_id,
+    )
+
+
+def _request_line(line: _Line, sent: dict[str, Any]) -> RequestLine:
+    is_return = isinstance(line, ReturnLineIn)
+    names_seats = isinstance(line, RenewalLineIn | PreviewRenewalLineIn)
+    codes = () if is_return else line.flex_discount_codes or line.promotion_codes or ()
+    return RequestLine(
+        number=line.ext_line_item_number,
+        offer_id=line.offer_id,
+        quantity=line.quantity or 0,
+        currency=line.currency_code or "",
+        deployment_id=line.deployment_id or "",
+        discount_code="" if is_return else line.discount_code or "",
+        flex_codes=codes,
+        alias_used=bool(codes) and not sent.get("flexDiscountCodes"),
+        subscription_id=line.subscription_id if names_seats else "",
+        has_quantity=line.quantity is not None,
     )
 
 
@@ -253,27 +269,3 @@ async def patch_order(context: Context) -> Answer:
     return await context.engine.writes.perform(
         context.call(), lambda scene: amend_order(scene, customer_id, order_id, body)
     )
-
-
-async def get_subscriptions(context: Context) -> Answer:
-    """GET /v3/customers/{customer-id}/subscriptions."""
-    customer_id = context.params["customer-id"]
-    async with context.engine.pool.acquire() as connection:
-        if await accounts.customer(connection, context.partner_id, customer_id) is None:
-            return answers.refusal("1116")
-        found = await history.subscriptions(connection, customer_id)
-    return Answer(200, render.encode(render.subscriptions(customer_id, found)))
-
-
-async def get_subscription(context: Context) -> Answer:
-    """GET /v3/customers/{customer-id}/subscriptions/{subscription-id}."""
-    async with context.engine.pool.acquire() as connection:
-        found = await history.subscription(
-            connection,
-            context.partner_id,
-            context.params["customer-id"],
-            context.params["subscription-id"],
-        )
-    if found is None:
-        return answers.refusal("3115")
-    return Answer(200, render.encode(render.subscription(found)))

@@ -108,10 +108,6 @@ class Query:
             if value and name in self._read and name not in _PAGING
         )
 
-    def unread(self) -> tuple[str, ...]:
-        """Names received that nobody has asked for: ignored, but noted in the request log."""
-        return tuple(name for name in self._values if name not in self._read)
-
     def _texts(self, name: str, allowed: Container[str] | None = None) -> tuple[str, ...]:
         self._read.add(name)
         return self._checked(name, tuple(self._values.get(name, ())), allowed)

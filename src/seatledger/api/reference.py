@@ -1,13 +1,10 @@
 """What an operation may answer besides success: rows of the error catalogue, with examples."""
 
-import csv
-import json
 from collections.abc import Iterable
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from seatledger.api.operations import Operation
+from seatledger.contract.errors import CatalogueRow, catalogue
 
 EVERY_CALL: Final = (
     *("413", "414", "431", "4115", "4117", "4116", "4118", "406"),
@@ -15,46 +12,11 @@ EVERY_CALL: Final = (
 )
 """Codes of the steps every operation passes (platform.md 3)."""
 
-EVERY_WRITE: Final = ("415", "4120", "4122")
-"""Codes of POST and PATCH beside those: media type and idempotency (platform.md 5)."""
+EVERY_BODY: Final = ("415",)
+"""Codes of POST and PATCH beside those."""
 
-
-class CatalogueRow(NamedTuple):
-    """A row of the catalogue: who answers the code so, and `additionalDetails` as an example.
-
-    `details` is None where the key is left out of the answer.
-    """
-
-    code: str
-    http_status: int
-    message: str
-    applies_to: tuple[str, ...]
-    details: tuple[str, ...] | None
-
-    def envelope(self) -> dict[str, Any]:
-        """The answer's body."""
-        body: dict[str, Any] = {"code": self.code, "message": self.message}
-        return body if self.details is None else {**body, "additionalDetails": list(self.details)}
-
-
-@cache
-def catalogue() -> tuple[CatalogueRow, ...]:
-    """All rows, in the order of the catalogue."""
-    text = files("seatledger.contract").joinpath("data", "errors.csv").read_text("utf-8")
-    return tuple(
-        CatalogueRow(
-            row["code"],
-            int(row["http_status"]),
-            row["message"],
-            tuple(row["applies_to"].split("|")),
-            _details(row["additional_details_example"]),
-        )
-        for row in csv.DictReader(text.splitlines())
-    )
-
-
-def _details(example: str) -> tuple[str, ...] | None:
-    return None if example == "(absent)" else tuple(json.loads(example))
+EVERY_WRITE: Final = ("4120", "4122")
+"""Codes of calls whose answer is kept for replay, beside those (platform.md 5)."""
 
 
 def codes_of(operation: Operation) -> tuple[str, ...]:
@@ -63,6 +25,8 @@ def codes_of(operation: Operation) -> tuple[str, ...]:
     if not operation.needs_correlation_id:
         codes.remove("4119")
     if operation.method in ("POST", "PATCH"):
+        codes.update(EVERY_BODY)
+    if operation.is_kept:
         codes.update(EVERY_WRITE)
     return tuple(sorted(codes))
 
@@ -75,10 +39,14 @@ def refusals(operation: Operation) -> list[CatalogueRow]:
 def _forms(code: str, operation: Operation) -> Iterable[CatalogueRow]:
     """The rows of a code, one per status and message, that are about the operation's resource."""
     rows = [row for row in catalogue() if row.code == code]
-    if code == "1117" and operation.method == "GET":
+    if code == "1117" and code not in operation.codes:
         return [rows[0]._replace(details=("X-Request-Id",))]
-    noun = resource_of(operation.path)[:-1]
-    near = [row for row in rows if any(noun in call or "every" in call for call in row.applies_to)]
+    noun = resource_of(operation.path).removesuffix("s").lower()
+    near = [
+        row
+        for row in rows
+        if any(noun in call.lower().replace(" ", "") or "every" in call for call in row.applies_to)
+    ]
     forms: dict[tuple[int, str], CatalogueRow] = {}
     for row in near or rows:
         forms.setdefault((row.http_status, row.message), row)

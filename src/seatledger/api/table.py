@@ -1,6 +1,6 @@
 """Every operation of the public API: routes, OpenAPI document and reference derive from this."""
 
-from seatledger.api import accounts, orders
+from seatledger.api import accounts, orders, price_list, subscriptions
 from seatledger.api.operations import Operation
 from seatledger.contract import bodies, resources
 
@@ -25,7 +25,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v3/customers", "Create a customer", accounts.post_customer, "write", 201,
         resources.CustomerOut, bodies.CustomerIn,
-        (*_PROFILE, "1115", "1126", "1127", "1139", "1142"),
+        (*_PROFILE, "1115", "1126", "1127", "1135", "1139", "1142", "1147"),
     ),
     Operation(
         "GET", _CUSTOMER, "Get a customer", accounts.get_customer, "read", 200,
@@ -34,7 +34,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "PATCH", _CUSTOMER, "Update a customer", accounts.patch_customer, "write", 200,
         resources.CustomerOut, bodies.CustomerPatchIn,
-        (*_PROFILE, "1116", "1119", "1125", "1139", "1142"),
+        (*_PROFILE, "1116", "1119", "1125", "1135", "1139", "1142", "1147"),
     ),
     Operation(
         "POST", f"{_CUSTOMER}/deployments", "Create a deployment", accounts.post_deployment,
@@ -56,13 +56,18 @@ OPERATIONS: tuple[Operation, ...] = (
         bodies.DeploymentPatchIn, (*_FORM, "1116", "1118", "1119", "2138"),
     ),
     Operation(
-        "POST", f"{_CUSTOMER}/orders", "Place, preview or return an order", orders.post_order,
-        "preview", 201, resources.OrderOut, bodies.NewOrderIn | bodies.ReturnOrderIn,
+        "POST", f"{_CUSTOMER}/orders", "Place, preview, renew or return an order",
+        orders.post_order, "preview", 201, resources.OrderOut,
+        bodies.NewOrderIn
+        | bodies.RenewalOrderIn
+        | bodies.PreviewRenewalOrderIn
+        | bodies.ReturnOrderIn,
         (
             *_FORM, "1116", "1139", "1140", "1142", "2115", "2116", "2117", "2118", "2119",
             "2120", "2121", "2122", "2123", "2124", "2125", "2126", "2127", "2128", "2129",
-            "2130", "2131", "2132", "2133", "2134", "2137", "2138", "2139", "2140", "2141",
-            "2144", "2145", "2146", "2147", "2148", "2166", "3117", "3123", "5122", "5135",
+            "2130", "2131", "2132", "2133", "2134", "2136", "2137", "2138", "2139", "2140",
+            "2141", "2144", "2145", "2146", "2147", "2148", "2166", "3115", "3117", "3118",
+            "3121", "3122", "3123", "5122", "5135",
         ),
         query=("fetch-price",),
     ),
@@ -84,11 +89,38 @@ OPERATIONS: tuple[Operation, ...] = (
         (*_FORM, "1119", "2115", "2126"),
     ),
     Operation(
-        "GET", f"{_CUSTOMER}/subscriptions", "List subscriptions", orders.get_subscriptions,
-        "read", 200, resources.SubscriptionList, codes=("1116",),
+        "POST", f"{_CUSTOMER}/subscriptions", "Schedule a subscription for the next term",
+        subscriptions.post_subscription, "write", 200, resources.SubscriptionOut,
+        bodies.SubscriptionIn,
+        (
+            *_FORM, "1116", "1139", "1140", "2122", "2124", "2125", "2128", "2129", "2138",
+            "2147", "3116", "3120", "3122", "3123", "3132", "5123", "5124", "5125", "5126",
+            "5127", "5128", "5129",
+        ),
+    ),
+    Operation(
+        "GET", f"{_CUSTOMER}/subscriptions", "List subscriptions",
+        subscriptions.get_subscriptions, "read", 200, resources.SubscriptionList,
+        codes=("1116",),
     ),
     Operation(
         "GET", _CUSTOMER + "/subscriptions/{subscription-id}", "Get a subscription",
-        orders.get_subscription, "read", 200, resources.SubscriptionOut, codes=("3115",),
+        subscriptions.get_subscription, "read", 200, resources.SubscriptionOut, codes=("3115",),
+    ),
+    Operation(
+        "PATCH", _CUSTOMER + "/subscriptions/{subscription-id}",
+        "Update the renewal settings of a subscription", subscriptions.patch_subscription,
+        "write", 200, resources.SubscriptionOut, bodies.SubscriptionPatchIn,
+        (
+            *_FORM, "1119", "2147", "3115", "3116", "3119", "3120", "3123", "5123", "5124",
+            "5125", "5126", "5127", "5128", "5129",
+        ),
+        query=("reset-flex-discount-codes", "reset-renewal-code"),
+    ),
+    Operation(
+        "POST", "/v3/pricelist", "Read a price list", price_list.post_price_list, "read", 200,
+        resources.PriceListOut, bodies.PriceListIn,
+        ("400", "1121", "1122", "1159", "1160", "1161", "1162", "1164", "5122"),
+        query=("limit", "offset"),
     ),
 )  # fmt: skip

@@ -27,24 +27,43 @@ class _Body(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, fr
     """The rules every body follows."""
 
 
-class OrderLineIn(_Body, frozen=True, kw_only=True):
-    """A line of NEW and PREVIEW; what the API returns on lines is accepted back (orders.md 1.2)."""
+class _LineBase(_Body, frozen=True, kw_only=True):
+    """What lines have in common; what the API returns on lines is accepted back (orders.md 1.2)."""
 
     ext_line_item_number: int
     offer_id: RequiredId
-    quantity: int
     currency_code: CurrencyCode | None = None
     deployment_id: Id | None = None
     discount_code: Code | None = None
     flex_discount_codes: tuple[Code, ...] | None = None
     promotion_codes: tuple[Code, ...] | None = None
-    subscription_id: Ignored = None
     status: Ignored = None
     flex_discounts: Ignored = None
     promotions: Ignored = None
     remaining_quantity: Ignored = None
     prorated_days: Ignored = None
     pricing: Ignored = None
+
+
+class OrderLineIn(_LineBase, frozen=True, kw_only=True):
+    """A line of NEW and PREVIEW."""
+
+    quantity: int
+    subscription_id: Ignored = None
+
+
+class RenewalLineIn(_LineBase, frozen=True, kw_only=True):
+    """A line of RENEWAL: a subscription that has expired (S-159)."""
+
+    quantity: int
+    subscription_id: RequiredId
+
+
+class PreviewRenewalLineIn(_LineBase, frozen=True, kw_only=True):
+    """A line of PREVIEW_RENEWAL: without a quantity what would renew is meant (S-152)."""
+
+    quantity: int | None = None
+    subscription_id: RequiredId
 
 
 class ReturnLineIn(OrderLineIn, frozen=True, kw_only=True):
@@ -77,6 +96,22 @@ class NewOrderIn(_OrderBase, frozen=True, kw_only=True):
     external_reference_id: Reference | None = None
     reference_order_id: Forbidden = None
     line_items: Annotated[tuple[OrderLineIn, ...], Meta(min_length=1)]
+
+
+class RenewalOrderIn(_OrderBase, frozen=True, kw_only=True):
+    """The body of RENEWAL."""
+
+    external_reference_id: Reference | None = None
+    reference_order_id: Forbidden = None
+    line_items: Annotated[tuple[RenewalLineIn, ...], Meta(min_length=1)]
+
+
+class PreviewRenewalOrderIn(_OrderBase, frozen=True, kw_only=True):
+    """The body of PREVIEW_RENEWAL; without lines the auto-renewal settings are previewed."""
+
+    external_reference_id: Reference | None = None
+    reference_order_id: Forbidden = None
+    line_items: tuple[PreviewRenewalLineIn, ...] | None = None
 
 
 class ReturnOrderIn(_OrderBase, frozen=True, kw_only=True):
@@ -207,6 +242,37 @@ class CustomerProfileIn(_Body, frozen=True, kw_only=True):
     contacts: _Contacts
 
 
+class MinimumQuantityIn(_Body, frozen=True, kw_only=True):
+    """A minimum to commit to; its range is a rule of its own (1135)."""
+
+    offer_type: Literal["LICENSE", "CONSUMABLES"]
+    quantity: int
+
+
+class CommitmentRequestIn(_Body, frozen=True, kw_only=True):
+    """A request for a three-year commit. Status and dates are given by the service (1117)."""
+
+    minimum_quantities: tuple[MinimumQuantityIn, ...] | None = None
+    status: Ignored = None
+    start_date: Ignored = None
+    end_date: Ignored = None
+
+
+class BenefitIn(_Body, frozen=True, kw_only=True):
+    """A benefit of a new customer (accounts.md 10.1)."""
+
+    type: Literal["THREE_YEAR_COMMIT", "LARGE_GOVERNMENT_AGENCY"]
+    commitment: Forbidden = None
+    commitment_request: CommitmentRequestIn | None = None
+    recommitment_request: CommitmentRequestIn | None = None
+
+
+class BenefitPatchIn(BenefitIn, frozen=True, kw_only=True):
+    """A benefit of a customer to change: what was read may be sent back."""
+
+    commitment: Ignored = None
+
+
 class CustomerIn(_Body, frozen=True, kw_only=True):
     """POST of a customer (accounts.md 5.4)."""
 
@@ -214,7 +280,7 @@ class CustomerIn(_Body, frozen=True, kw_only=True):
     reseller_id: Required
     company_profile: CustomerProfileIn
     coterm_date: str | None = None
-    benefits: Ignored = None
+    benefits: tuple[BenefitIn, ...] | None = None
     global_sales_enabled: bool | None = None
 
 
@@ -242,7 +308,7 @@ class CustomerPatchIn(_Body, frozen=True, kw_only=True):
     tags: Ignored = None
     coterm_date: Ignored = None
     creation_date: Ignored = None
-    benefits: Ignored = None
+    benefits: tuple[BenefitPatchIn, ...] | None = None
     linked_membership: Ignored = None
     links: Ignored = None
 
@@ -272,4 +338,87 @@ class DeploymentPatchIn(_Body, frozen=True, kw_only=True):
     status: Literal["1000", "1004"] | None = None
     deployment_id: Ignored = None
     creation_date: Ignored = None
+    links: Ignored = None
+
+
+OfferAttribute = Literal[
+    "offerId", "productFamily", "firstOrderDate", "lastOrderDate", "partnerPrice",
+    "discountCode", "productType", "productTypeDetail", "operatingSystem", "language",
+    "version", "users", "levelDetails", "estimatedStreetPrice", "pool", "duration", "metric",
+    "bridge", "partNumber", "upcEanCode", "gtinCode", "acdIndicator", "acdEffectiveDate",
+    "acdDescription", "estimatedShipDate", "publicAnnounceDate", "rmaRequestDeadline",
+    "additionalDetail",
+]  # fmt: skip
+
+
+_Day = Annotated[str, Meta(description="A date or an instant, in UTC.", examples=["2026-02-01"])]
+
+
+class PriceListFiltersIn(_Body, frozen=True, kw_only=True):
+    """What narrows a price list down; null and "" narrow nothing (catalog.md 4.2)."""
+
+    offer_id: str | None = None
+    product_family: str | None = None
+    first_order_date: _Day | None = None
+    last_order_date: _Day | None = None
+    discount_code: str | None = None
+
+
+class PriceListIn(_Body, frozen=True, kw_only=True):
+    """POST for a price list (catalog.md 4.1)."""
+
+    region: Literal["AP", "EE", "JP", "LA", "MX", "NA", "PA", "WE"]
+    market_segment: Literal["COM", "EDU", "GOV"]
+    currency: Literal["AUD", "EUR", "GBP", "JPY", "USD"]
+    price_list_month: Annotated[str, Meta(pattern=r"\A[0-9]{4}(0[1-9]|1[0-2])\Z")]
+    price_list_type: Literal["STANDARD", "3YC", "STD-LGA"] | None = None
+    filters: PriceListFiltersIn | None = None
+    include_offer_attributes: tuple[OfferAttribute, ...] | None = None
+
+
+RequiredCode = Annotated[str, Meta(min_length=1, max_length=40, extra=PRINTABLE)]
+
+
+class AutoRenewalIn(_Body, frozen=True, kw_only=True):
+    """The settings of a scheduled subscription; `enabled` may only be true."""
+
+    enabled: bool | None = None
+    renewal_quantity: int
+    renewal_code: Code | None = None
+    flex_discount_codes: tuple[RequiredCode, ...] | None = None
+
+
+class SubscriptionIn(_Body, frozen=True, kw_only=True):
+    """POST of a scheduled subscription (subscriptions.md 6)."""
+
+    offer_id: RequiredCode
+    auto_renewal: AutoRenewalIn
+    currency_code: CurrencyCode | None = None
+    deployment_id: Code | None = None
+
+
+class AutoRenewalPatchIn(_Body, frozen=True, kw_only=True):
+    """Settings to change; a `renewalQuantity` of null renews all seats (subscriptions.md 2)."""
+
+    enabled: bool | None = None
+    renewal_quantity: int | UnsetType | None = UNSET
+    renewal_code: Code | None = None
+    flex_discount_codes: tuple[RequiredCode, ...] | None = None
+
+
+class SubscriptionPatchIn(_Body, frozen=True, kw_only=True):
+    """PATCH of a subscription; what the API returns may be sent back (subscriptions.md 7)."""
+
+    auto_renewal: AutoRenewalPatchIn | None = None
+    subscription_id: Ignored = None
+    offer_id: Ignored = None
+    current_quantity: Ignored = None
+    used_quantity: Ignored = None
+    renewed_quantity: Ignored = None
+    creation_date: Ignored = None
+    renewal_date: Ignored = None
+    status: Ignored = None
+    deployment_id: Ignored = None
+    currency_code: Ignored = None
+    allowed_actions: Ignored = None
     links: Ignored = None

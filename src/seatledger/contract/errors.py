@@ -1,9 +1,28 @@
 """The error catalogue: every code with its HTTP status and byte-exact message (`errors.csv`)."""
 
 import csv
+import json
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+
+class CatalogueRow(NamedTuple):
+    """A row of the catalogue: who answers the code so, and `additionalDetails` as an example.
+
+    `details` is None where the key is left out of the answer.
+    """
+
+    code: str
+    http_status: int
+    message: str
+    applies_to: tuple[str, ...]
+    details: tuple[str, ...] | None
+
+    def envelope(self) -> dict[str, Any]:
+        """The answer's body."""
+        body: dict[str, Any] = {"code": self.code, "message": self.message}
+        return body if self.details is None else {**body, "additionalDetails": list(self.details)}
 
 
 class ErrorForm(NamedTuple):
@@ -16,25 +35,32 @@ class ErrorForm(NamedTuple):
 
 
 @cache
-def _forms() -> dict[str, tuple[ErrorForm, ...]]:
+def catalogue() -> tuple[CatalogueRow, ...]:
+    """All rows, in the order of the catalogue."""
     text = files("seatledger.contract").joinpath("data", "errors.csv").read_text("utf-8")
-    forms: dict[str, list[ErrorForm]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        form = ErrorForm(
+    return tuple(
+        CatalogueRow(
             row["code"],
             int(row["http_status"]),
             row["message"],
-            row["additional_details_example"] != "(absent)",
+            tuple(row["applies_to"].split("|")),
+            _details(row["additional_details_example"]),
         )
-        known = forms.setdefault(form.code, [])
-        if form not in known:
-            known.append(form)
-    return {code: tuple(rows) for code, rows in forms.items()}
+        for row in csv.DictReader(text.splitlines())
+    )
 
 
-def codes() -> frozenset[str]:
-    """Every code of the catalogue."""
-    return frozenset(_forms())
+def _details(example: str) -> tuple[str, ...] | None:
+    return None if example == "(absent)" else tuple(json.loads(example))
+
+
+@cache
+def _forms() -> dict[str, tuple[ErrorForm, ...]]:
+    forms: dict[str, dict[ErrorForm, None]] = {}
+    for row in catalogue():
+        form = ErrorForm(row.code, row.http_status, row.message, row.details is not None)
+        forms.setdefault(row.code, {})[form] = None
+    return {code: tuple(found) for code, found in forms.items()}
 
 
 @cache

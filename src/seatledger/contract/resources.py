@@ -71,6 +71,22 @@ class PricingSummaryOut(Struct, frozen=True, rename="camel"):
     currency_code: str
 
 
+class EligibilityCriteriaOut(Struct, frozen=True, rename="camel"):
+    """What a customer needs for a High Growth offer."""
+
+    min_quantity: int
+    additional_criteria: tuple[str, ...]
+    deployment_id: str | UnsetType = UNSET
+
+
+class EligibleOfferOut(Struct, frozen=True, rename="camel"):
+    """A High Growth offer that a renewal preview lists (orders.md 6.1)."""
+
+    offer_id: str
+    renewal_code: str
+    eligibility_criteria: EligibilityCriteriaOut
+
+
 class OrderOut(Struct, frozen=True, rename="camel"):
     """The Order resource in all its views (orders.md 1.3)."""
 
@@ -86,6 +102,7 @@ class OrderOut(Struct, frozen=True, rename="camel"):
     referenced_order_id: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
     pricing_summary: tuple[PricingSummaryOut, ...] | UnsetType = UNSET
+    eligible_offers: tuple[EligibleOfferOut, ...] | UnsetType = UNSET
     links: SelfLinks | UnsetType = UNSET
 
 
@@ -130,6 +147,22 @@ class SubscriptionOut(Struct, frozen=True, rename="camel"):
     currency_code: str
     links: SelfLinks
     deployment_id: str | UnsetType = UNSET
+    allowed_actions: tuple[str, ...] | UnsetType = UNSET
+
+
+class ReducedSubscriptionOut(Struct, frozen=True, rename="camel"):
+    """What PATCH answers under the quirk `reduced_subscription_patch_response`."""
+
+    subscription_id: str
+    current_quantity: int
+    auto_renewal: AutoRenewalOut
+    creation_date: str
+    renewal_date: str
+    status: str
+    currency_code: str
+    links: SelfLinks
+    deployment_id: str | UnsetType = UNSET
+    allowed_actions: tuple[str, ...] | UnsetType = UNSET
 
 
 class SubscriptionList(Struct, frozen=True, rename="camel"):
@@ -160,6 +193,31 @@ class ResellerOut(Struct, frozen=True, rename="camel"):
     links: SelfLinks
 
 
+class MinimumQuantityOut(Struct, frozen=True, rename="camel"):
+    """A committed or requested minimum."""
+
+    offer_type: str
+    quantity: int
+
+
+class CommitmentOut(Struct, frozen=True, rename="camel", kw_only=True):
+    """A commitment, or a request for one: that has dates once it is accepted."""
+
+    start_date: str | UnsetType = UNSET
+    end_date: str | UnsetType = UNSET
+    status: str
+    minimum_quantities: tuple[MinimumQuantityOut, ...]
+
+
+class BenefitOut(Struct, frozen=True, rename="camel"):
+    """A three-year commit: null where there is none (accounts.md 2)."""
+
+    type: str
+    commitment: CommitmentOut | None
+    commitment_request: CommitmentOut | None
+    recommitment_request: CommitmentOut | None
+
+
 class CustomerOut(Struct, frozen=True, rename="camel"):
     """The Customer resource (accounts.md 5.4)."""
 
@@ -172,7 +230,7 @@ class CustomerOut(Struct, frozen=True, rename="camel"):
     tags: tuple[str, ...]
     coterm_date: str
     creation_date: str
-    benefits: list[dict[str, Any]]
+    benefits: tuple[BenefitOut, ...]
     global_sales_enabled: bool
     links: SelfLinks
 
@@ -202,6 +260,54 @@ class DeploymentPage(Struct, frozen=True, rename="camel"):
     limit: int
     items: tuple[DeploymentOut, ...]
     links: PageLinks
+
+
+class PriceListOfferOut(Struct, frozen=True, rename="camel"):
+    """A row of a price list: prices are strings, what has no value is absent (catalog.md 4.4)."""
+
+    offer_id: str
+    product_family: str
+    first_order_date: str
+    last_order_date: str
+    partner_price: str
+    discount_code: str | UnsetType = UNSET
+    product_type: str | UnsetType = UNSET
+    product_type_detail: str | UnsetType = UNSET
+    operating_system: str | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    version: str | UnsetType = UNSET
+    users: str | UnsetType = UNSET
+    level_details: str | UnsetType = UNSET
+    estimated_street_price: str | UnsetType = UNSET
+    pool: str | UnsetType = UNSET
+    duration: str | UnsetType = UNSET
+    metric: str | UnsetType = UNSET
+    bridge: str | UnsetType = UNSET
+    part_number: str | UnsetType = UNSET
+    upc_ean_code: str | UnsetType = UNSET
+    gtin_code: str | UnsetType = UNSET
+    acd_indicator: str | UnsetType = UNSET
+    acd_effective_date: str | UnsetType = UNSET
+    acd_description: str | UnsetType = UNSET
+    estimated_ship_date: str | UnsetType = UNSET
+    public_announce_date: str | UnsetType = UNSET
+    rma_request_deadline: str | UnsetType = UNSET
+    additional_detail: str | UnsetType = UNSET
+
+
+class PriceListOut(Struct, frozen=True, rename="camel"):
+    """A page of a price list."""
+
+    price_list_month: str
+    market_segment: str
+    region: str
+    currency: str
+    price_list_type: str
+    total_count: int
+    count: int
+    limit: int
+    offset: int
+    offers: tuple[PriceListOfferOut, ...]
 
 
 class ErrorOut(Struct, frozen=True, rename="camel"):

@@ -5,6 +5,10 @@ from zoneinfo import ZoneInfo
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
+# Every date an order can lead to is four digits long from here to there (a term, a commitment).
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9900, 1, 1, tzinfo=UTC)
+
 
 def utc_day(instant: datetime) -> date:
     """The UTC calendar day of an instant: windows and the anniversary (accounts.md 2)."""

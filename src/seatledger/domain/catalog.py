@@ -1,6 +1,6 @@
 """The catalogue as values: products, offers, price rows, and choosing among them (catalog.md)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -45,6 +45,36 @@ class Offer(Struct, frozen=True):
     minimum_purchase: int
 
 
+class RowDescription(Struct, frozen=True, rename="camel"):
+    """What a price list says of a row beside its price, "" or None where it says nothing.
+
+    Texts are for display (catalog.md 4.4). `acd_indicator` Add, Change or Delete tells what
+    happened to the row on `acd_effective_date`. Money in major currency units.
+    """
+
+    product_type: str = ""
+    product_type_detail: str = ""
+    operating_system: str = ""
+    language: str = ""
+    version: str = "ALL"
+    users: str = ""
+    level_details: str = ""
+    estimated_street_price: Decimal | None = None
+    pool: str = ""
+    duration: str = ""
+    metric: str = ""
+    bridge: str = ""
+    upc_ean_code: str = ""
+    gtin_code: str = ""
+    acd_indicator: str = ""
+    acd_effective_date: date | None = None
+    acd_description: str = ""
+    estimated_ship_date: date | None = None
+    public_announce_date: date | None = None
+    rma_request_deadline: date | None = None
+    additional_detail: str = ""
+
+
 class PriceRow(Struct, frozen=True):
     """A price of one offer in one list, region and currency, for a window of Pacific days."""
 
@@ -56,6 +86,7 @@ class PriceRow(Struct, frozen=True):
     first_day: date
     last_day: date
     partner_price: Decimal
+    description: RowDescription = RowDescription()
 
     def covers(self, day: date) -> bool:
         """Whether `day` lies in the window, both ends included."""
@@ -81,6 +112,8 @@ class Catalog:
         self._by_level: dict[tuple[str, str, str], Offer] = {}
         self._by_place: dict[tuple[str, str, str], list[PriceRow]] = {}
         self._by_product: dict[str, list[PriceRow]] = {}
+        self._by_list: dict[tuple[str, str, str, str], list[PriceRow]] = {}
+        self.first_day = min((row.first_day for row in self.rows), default=OPEN_END)
         for offer in self.offers.values():
             self.products[offer.product.key] = offer.product
             self._by_level[offer.product.key, offer.level, offer.variant] = offer
@@ -88,6 +121,11 @@ class Catalog:
             place = (row.offer_id, row.region, row.currency)
             self._by_place.setdefault(place, []).append(row)
             self._by_product.setdefault(row.offer_id[:10], []).append(row)
+            segment = self.products[row.offer_id[:10]].segment
+            kind = (row.price_list, row.region, segment, row.currency)
+            self._by_list.setdefault(kind, []).append(row)
+        for listed in self._by_list.values():
+            listed.sort(key=lambda row: (row.offer_id, row.discount_code, row.first_day))
 
     def product_of(self, offer_id: str) -> Product | None:
         """The product of an id the list knows, base ids included (catalog.md 1); else None."""
@@ -104,6 +142,12 @@ class Catalog:
     def rows_of_product(self, product_key: str) -> list[PriceRow]:
         """Every price row of a product, any level, list, region and currency."""
         return self._by_product.get(product_key, [])
+
+    def rows_of_list(
+        self, price_list: str, region: str, segment: str, currency: str
+    ) -> Sequence[PriceRow]:
+        """Every row of one list, whatever its window, in the order of catalog.md 4.3."""
+        return self._by_list.get((price_list, region, segment, currency), ())
 
     def price_row(
         self,
@@ -134,8 +178,35 @@ class Catalog:
         standard = _first(row for row in plain if row.price_list == STANDARD and row.covers(day))
         if standard is not None or commitment_start is None:
             return standard
-        later = [row for row in committed if row.first_day > commitment_start]
+        later = [row for row in committed if commitment_start < row.first_day <= day]
         return min(later, key=lambda row: row.first_day, default=None)
+
+    def ended_row(
+        self,
+        offer_id: str,
+        region: str,
+        currency: str,
+        before: date,
+        *,
+        discount_code: str = "",
+        committed: bool = False,
+    ) -> PriceRow | None:
+        """The last row of an offer whose window ended before a Pacific day (catalog.md 5.2 step 6).
+
+        Rows with the `discount_code`, else those of the committed list first if the customer is
+        `committed`, else standard ones.
+        """
+        ended = [
+            row
+            for row in self._by_place.get((offer_id, region, currency), ())
+            if row.discount_code == discount_code and row.last_day < before
+        ]
+        lists = [COMMITTED_LIST] if committed or discount_code else []
+        for name in (*lists, STANDARD):
+            listed = [row for row in ended if row.price_list == name]
+            if listed:
+                return max(listed, key=lambda row: row.last_day)
+        return None
 
 
 def _first(rows: Iterable[PriceRow]) -> PriceRow | None:

@@ -6,8 +6,10 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 from seatledger.contract.countries import PRICE_REGIONS
 from seatledger.contract.limits import MAX_QUANTITY
@@ -20,6 +22,7 @@ from seatledger.domain.catalog import (
     Offer,
     PriceRow,
     Product,
+    RowDescription,
     minimum_purchase,
 )
 from seatledger.domain.levels import CONSUMABLES, LEVELS, LICENSE, level_at, rank_of_level
@@ -43,6 +46,12 @@ _KNOWN_VALUES: Mapping[str, Container[str]] = {
     "renewable": ("true", "false"),
     "countsTowardLevel": ("true", "false"),
 }
+_DESCRIPTIONS = fields(RowDescription)
+_DESCRIPTION_DATES = frozenset(
+    """acdEffectiveDate estimatedShipDate publicAnnounceDate rmaRequestDeadline""".split()
+)
+_STREET_PRICE = "estimatedStreetPrice"
+_INDICATORS = ("", "Add", "Change", "Delete")
 
 
 class CatalogFileError(ValueError):
@@ -73,8 +82,6 @@ def read_catalog(text: str) -> LoadedCatalog:
         try:
             _check_cells(raw)
             parsed.append((reader.line_num, raw, _price_row(raw)))
-        except InvalidOperation:
-            problems.append(f"row {reader.line_num}: {raw['partnerPrice']!r} is no number")
         except ValueError as error:
             problems.append(f"row {reader.line_num}: {error}")
     if not parsed and not problems:
@@ -124,12 +131,7 @@ def _price_row(raw: Mapping[str, str]) -> PriceRow:
     offer_id = raw["offerId"]
     if len(offer_id) != 15:
         raise ValueError(f"offerId {offer_id!r} has not 15 characters")
-    price = Decimal(raw["partnerPrice"])
-    if not price.is_finite() or price <= 0:
-        raise ValueError(f"partnerPrice {raw['partnerPrice']!r} is not positive")
-    exponent = price.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > minor_digits(raw["currency"]):
-        raise ValueError(f"partnerPrice {price} has more digits than {raw['currency']} allows")
+    price = _price(raw, "partnerPrice")
     first = _day(raw, "firstOrderDate")
     last = _day(raw, "lastOrderDate") or OPEN_END
     if first is None:
@@ -147,7 +149,39 @@ def _price_row(raw: Mapping[str, str]) -> PriceRow:
         first,
         last,
         price,
+        _description(raw),
     )
+
+
+def _price(raw: Mapping[str, str], name: str) -> Decimal:
+    """A price of a row, with no more digits than its currency has (catalog.md 9)."""
+    try:
+        price = Decimal(raw[name])
+    except InvalidOperation:
+        raise ValueError(f"{name} {raw[name]!r} is no number") from None
+    if not price.is_finite() or price <= 0:
+        raise ValueError(f"{name} {raw[name]!r} is not positive")
+    exponent = price.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > minor_digits(raw["currency"]):
+        raise ValueError(f"{name} {price} has more digits than {raw['currency']} allows")
+    return price
+
+
+def _description(raw: Mapping[str, str]) -> RowDescription:
+    """The descriptive columns a file has; none of them is required (catalog.md 4.4)."""
+    values: dict[str, Any] = {}
+    for field in _DESCRIPTIONS:
+        name = field.encode_name
+        if not raw.get(name):
+            continue
+        if name in _DESCRIPTION_DATES:
+            values[field.name] = _day(raw, name)
+        else:
+            values[field.name] = _price(raw, name) if name == _STREET_PRICE else raw[name]
+    described = RowDescription(**values)
+    if described.acd_indicator not in _INDICATORS:
+        raise ValueError(f"acdIndicator {described.acd_indicator!r} is unknown")
+    return described
 
 
 def _place(row: PriceRow) -> tuple[str, ...]:

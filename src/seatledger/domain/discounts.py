@@ -76,6 +76,7 @@ class FlexDiscounts:
 
     def __init__(self, discounts: Iterable[FlexDiscount]) -> None:
         self.all: tuple[FlexDiscount, ...] = tuple(discounts)
+        self.one_time_ids = frozenset(one.id for one in self.all if one.one_time_closed)
         self._by_code: dict[str, list[FlexDiscount]] = {}
         for discount in self.all:
             self._by_code.setdefault(discount.code, []).append(discount)

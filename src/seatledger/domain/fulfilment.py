@@ -19,18 +19,19 @@ from seatledger.contract.statuses import (
     RESELLER_INACTIVE,
     RETURNED,
 )
+from seatledger.domain import renewal
 from seatledger.domain.calendar import add_years, utc_day
 from seatledger.domain.catalog import Catalog, Product
+from seatledger.domain.commitments import scale_of, with_held
+from seatledger.domain.effects import Rules, Seats, Settlement
 from seatledger.domain.levels import (
     CONSUMABLES,
     LICENSE,
-    Scale,
     level_at,
     rank_of_level,
     rank_of_quantity,
 )
-from seatledger.domain.model import Account, Customer, LedgerEntry, Order, OrderLine, Subscription
-from seatledger.domain.orders.entitlement import commitment_start
+from seatledger.domain.model import Account, Customer, Order, OrderLine, Subscription
 from seatledger.domain.terms import opens_term, present_customer
 
 NewId = Callable[[], str]
@@ -41,21 +42,6 @@ class Standing(Struct, frozen=True):
 
     partner_status: str
     reseller_status: str
-
-
-class Settlement(Struct, frozen=True):
-    """What settling one order changes. `original` is the order a RETURN gave back from."""
-
-    order: Order
-    customer: Customer
-    subscriptions: tuple[Subscription, ...] = ()
-    entries: tuple[LedgerEntry, ...] = ()
-    original: Order | None = None
-
-    @property
-    def failed(self) -> bool:
-        """Whether the order ended in a failure status."""
-        return self.order.status != ACTIVE
 
 
 def verdict(order: Order, customer: Customer, standing: Standing) -> str | None:
@@ -76,15 +62,23 @@ def verdict(order: Order, customer: Customer, standing: Standing) -> str | None:
 
 
 def settle(
-    order: Order, account: Account, status: str, catalog: Catalog, at: datetime, new_id: NewId
+    order: Order, account: Account, status: str, rules: Rules, at: datetime, new_id: NewId
 ) -> Settlement:
     """Carry out a verdict at the business instant `at`.
 
     A failure touches the order alone; a success changes seats, term, levels and the ledger under
-    the customer's next version. A RETURN whose seats went away meanwhile fails (orders.md 5.1).
+    the customer's next version. A RETURN whose seats went away meanwhile fails (orders.md 5.1),
+    and so does a RENEWAL of what can no longer be renewed. A failed run of the anniversary lets
+    the subscriptions expire (subscriptions.md 9.1).
     """
-    customer = replace(account.customer, version=account.customer.version + 1)
-    if status == ACTIVE and order.order_type == "RETURN" and not _can_give_back(order, account):
+    account = replace(
+        account,
+        customer=replace(account.customer, version=account.customer.version + 1, attempts=0),
+    )
+    customer = account.customer
+    if order.anniversary is not None:
+        return renewal.settle_run(order, account, status, rules, at)
+    if status == ACTIVE and not _is_still_possible(order, account):
         status = INACTIVE
     if status != ACTIVE:
         lines = tuple(replace(line, status=status) for line in order.lines)
@@ -92,82 +86,35 @@ def settle(
         return Settlement(failed, customer)
     if order.order_type == "RETURN":
         return _complete_return(order, account, customer, at)
-    return _complete_new(order, account, customer, catalog, at, new_id)
+    if order.order_type == "RENEWAL":
+        return renewal.complete_late(order, account, rules, at)
+    return _complete_new(order, account, customer, rules, at, new_id)
 
 
-class _Seats:
-    """The customer's subscriptions while an order is being carried out."""
-
-    def __init__(self, account: Account, customer: Customer, order: Order, at: datetime) -> None:
-        self._all = {one.subscription_id: one for one in account.subscriptions}
-        self._changed: dict[str, None] = {}
-        self._customer = customer
-        self._order = order
-        self._at = at
-        self.entries: list[LedgerEntry] = []
-
-    @property
-    def changed(self) -> tuple[Subscription, ...]:
-        return tuple(self._all[subscription_id] for subscription_id in self._changed)
-
-    @property
-    def next_position(self) -> int:
-        return 1 + max((one.position for one in self._all.values()), default=0)
-
-    def find_open(self, line: OrderLine) -> Subscription | None:
-        for one in self._all.values():
-            if (
-                one.is_open
-                and not one.own_line
-                and one.product_key == line.product_key
-                and one.deployment_id == line.deployment_id
-                and one.currency == line.currency
-            ):
-                return one
-        return None
-
-    def get(self, subscription_id: str) -> Subscription:
-        return self._all[subscription_id]
-
-    def put(self, seats: Subscription, line: OrderLine, delta: int) -> None:
-        """Store a subscription's new state with its ledger entry."""
-        self._all[seats.subscription_id] = seats
-        self._changed[seats.subscription_id] = None
-        self.entries.append(
-            LedgerEntry(
-                customer_id=self._customer.customer_id,
-                version=self._customer.version,
-                position=len(self.entries) + 1,
-                partner_id=self._customer.partner_id,
-                subscription_id=seats.subscription_id,
-                kind=self._order.order_type,
-                delta=delta,
-                balance=seats.current_quantity,
-                order_id=self._order.order_id,
-                line_number=line.number,
-                at=self._at,
-            )
-        )
+def _is_still_possible(order: Order, account: Account) -> bool:
+    if order.order_type == "RETURN":
+        return _can_give_back(order, account)
+    return order.order_type != "RENEWAL" or renewal.is_still_possible(order, account)
 
 
 def _complete_new(
     order: Order,
     account: Account,
     customer: Customer,
-    catalog: Catalog,
+    rules: Rules,
     at: datetime,
     new_id: NewId,
 ) -> Settlement:
-    products = {line.product_key: _product(catalog, line) for line in order.lines}
+    products = {line.product_key: _product(rules.catalog, line) for line in order.lines}
     customer = _with_term(customer, account, order, at)
     customer = _with_levels(customer, order, products)
-    seats = _Seats(account, customer, order, at)
+    seats = Seats(account, customer, at)
     lines = []
     for line in order.lines:
         held, enlarged = _grown(
             seats, line, products[line.product_key], customer, order, at, new_id
         )
-        seats.put(held, line, line.quantity)
+        seats.put(held, order, line)
         lines.append(
             replace(
                 line,
@@ -178,11 +125,13 @@ def _complete_new(
             )
         )
     done = replace(order, status=ACTIVE, lines=tuple(lines), completed_at=at, run_at=None)
+    holding = replace(account, customer=customer, subscriptions=tuple(seats))
+    customer = with_held(holding, rules.catalog)
     return Settlement(done, customer, seats.changed, tuple(seats.entries))
 
 
 def _grown(
-    seats: _Seats,
+    seats: Seats,
     line: OrderLine,
     product: Product,
     customer: Customer,
@@ -246,7 +195,7 @@ def _with_levels(customer: Customer, order: Order, products: Mapping[str, Produc
         held = rank_of_level(customer.level(offer_type))
         earned = rank_of_quantity(offer_type, quantity)
         if quantity and held is not None and earned > held:
-            scale: Scale = "PLAIN" if commitment_start(customer, offer_type) is None else "3YC"
+            scale = scale_of(customer, offer_type)
             levels[offer_type] = level_at(offer_type, scale, earned)
     return replace(
         customer,
@@ -271,12 +220,12 @@ def _complete_return(
 ) -> Settlement:
     original = account.reference
     assert original is not None
-    seats = _Seats(account, customer, order, at)
+    seats = Seats(account, customer, at)
     lines = []
     for line in order.lines:
         bought = original.line(line.number)
         assert bought is not None
-        seats.put(_shrunk(seats.get(bought.subscription_id), line.quantity), line, -line.quantity)
+        seats.put(_shrunk(seats.get(bought.subscription_id), line.quantity), order, line)
         lines.append(
             replace(
                 line,
@@ -306,7 +255,12 @@ def _shrunk(seats: Subscription, quantity: int) -> Subscription:
     if left > 0:
         return replace(seats, current_quantity=left, used_quantity=used)
     return replace(
-        seats, current_quantity=0, used_quantity=0, status=INACTIVE, explicit_quantity=None
+        seats,
+        current_quantity=0,
+        used_quantity=0,
+        status=INACTIVE,
+        explicit_quantity=None,
+        expired_on=None,
     )
 
 

@@ -36,6 +36,7 @@ def violations(history: History) -> Iterator[str]:
         _order_states,
         _ledger_matches_orders,
         _returns,
+        _anniversaries,
     ):
         for sentence in check(history):
             yield f"customer {history.customer.customer_id}: {sentence}"
@@ -106,7 +107,11 @@ def _order_states(history: History) -> Iterator[str]:
 
 
 def _ledger_matches_orders(history: History) -> Iterator[str]:
-    """Every completed line has one entry of its quantity and seats; nothing else has any."""
+    """Every completed line has one entry of its quantity and seats; nothing else has any.
+
+    A RENEWAL states what its subscription holds from then on, whatever it held before.
+    """
+    renewals = {order.order_id for order in history.orders if order.order_type == "RENEWAL"}
     expected = {
         (order.order_id, line.number): (
             line.subscription_id,
@@ -120,7 +125,8 @@ def _ledger_matches_orders(history: History) -> Iterator[str]:
     found: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
     for entry in history.entries:
         if entry.order_id and entry.order_id not in forced:
-            found[entry.order_id, entry.line_number].append((entry.subscription_id, entry.delta))
+            amount = entry.balance if entry.order_id in renewals else entry.delta
+            found[entry.order_id, entry.line_number].append((entry.subscription_id, amount))
     for key in sorted(expected.keys() | found.keys()):
         wanted = [expected[key]] if key in expected else []
         if found.get(key, []) != wanted:
@@ -148,6 +154,12 @@ def _returns(history: History) -> Iterator[str]:
     for key in sorted((set(given_back) | returned) - excused):
         if given_back[key] != (1 if key in returned else 0):
             yield f"line {key[1]} of order {key[0]} was given back {given_back[key]} times"
+
+
+def _anniversaries(history: History) -> Iterator[str]:
+    """An anniversary makes one order at most (subscriptions.md 12)."""
+    runs = Counter(one.anniversary for one in history.orders if one.anniversary is not None)
+    yield from (f"{count} orders of the anniversary {day}" for day, count in runs.items() if count > 1)
 
 
 def _returned_lines(orders: Iterable[Order]) -> set[tuple[str, int]]:

@@ -8,6 +8,7 @@ Scale = Literal["PLAIN", "3YC"]
 
 LICENSE: Final = "LICENSE"
 CONSUMABLES: Final = "CONSUMABLES"
+OFFER_TYPES: Final[tuple[OfferType, ...]] = (LICENSE, CONSUMABLES)
 
 _FLOORS: Final[dict[str, tuple[int, ...]]] = {
     LICENSE: (1, 10, 50, 100),

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from seatledger.contract.statuses import OPEN_SUBSCRIPTION_STATUSES, PENDING
+from seatledger.domain.benefits import ThreeYearCommit
 
 
 class Price(Struct, frozen=True, omit_defaults=True):
@@ -60,13 +61,18 @@ class OrderLine(Struct, frozen=True, omit_defaults=True):
 
 
 class LevelStep(Struct, frozen=True, omit_defaults=True):
-    """How the level of one offerType was found (orders.md 3.3)."""
+    """How the level of one offerType was found (orders.md 3.3).
+
+    `committed_rank` is the lowest one a commitment allows, `price_lock` the day of its prices.
+    """
 
     offer_type: str
     quantity: int
     earned_rank: int
     held_rank: int
     scale: str
+    committed_rank: int = 1
+    price_lock: date | None = None
 
 
 class Basis(Struct, frozen=True, omit_defaults=True):
@@ -79,7 +85,10 @@ class Basis(Struct, frozen=True, omit_defaults=True):
 
 
 class Order(Struct, frozen=True):
-    """An order; `run_at` is when it may settle (business clock), None = held."""
+    """An order; `run_at` is when it may settle (business clock), None = held.
+
+    `anniversary` is set on the one order a customer's anniversary makes by itself.
+    """
 
     order_id: str
     partner_id: str
@@ -95,11 +104,11 @@ class Order(Struct, frozen=True):
     basis: Basis | None = None
     completed_at: datetime | None = None
     run_at: datetime | None = None
-    attempts: int = 0
     injected_status: str | None = None
     tracker_id: str = ""
     forced: bool = False
     quantity: int = -1
+    anniversary: date | None = None
 
     def __post_init__(self) -> None:
         """`quantity` is the sum over the lines; -1 asks for it to be worked out."""
@@ -141,6 +150,7 @@ class Subscription(Struct, frozen=True):
     expired_on: date | None = None
     flex_codes: tuple[str, ...] = ()
     position: int = 0
+    tracker_id: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -174,7 +184,11 @@ class Reseller(Struct, frozen=True):
 
 
 class Customer(Struct, frozen=True):
-    """A customer account. `term` counts its terms; `term_started_at` opens the running one."""
+    """A customer account. `term` counts its terms; `term_started_at` opens the running one.
+
+    `due_at`, `due_phase` and `due_kind` say what happens to it by itself next (domain/agenda.py); `attempts`
+    counts what went wrong when its work was carried out, until it is parked for an operator.
+    """
 
     customer_id: str
     partner_id: str
@@ -194,9 +208,13 @@ class Customer(Struct, frozen=True):
     consumables_level: str = "T1"
     hvd_code: str | None = None
     tags: tuple[str, ...] = ()
-    benefits: list[dict[str, Any]] = field(default_factory=list)
+    benefits: tuple[ThreeYearCommit, ...] = ()
     global_sales: bool = False
+    attempts: int = 0
     parked_reason: str | None = None
+    due_at: datetime | None = None
+    due_phase: int = 0
+    due_kind: str = ""
 
     @property
     def segment(self) -> str:
@@ -215,6 +233,11 @@ class Customer(Struct, frozen=True):
         """ISO 3166-1 alpha-2 country of the address."""
         value: str = self.profile["address"]["country"]
         return value
+
+    @property
+    def three_year_commit(self) -> ThreeYearCommit | None:
+        """Its three-year commit; None if it never asked for one."""
+        return self.benefits[0] if self.benefits else None
 
     def level(self, offer_type: str) -> str:
         """The level code held for an offerType."""

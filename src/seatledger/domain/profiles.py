@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Literal
 
 from email_validator import EmailSyntaxError, validate_email
-from msgspec import Struct
 
 from seatledger.contract.countries import LOCALES
 from seatledger.domain.addresses import address_faults, free_text, normalized_address, text_of
@@ -22,34 +21,24 @@ _PERSON_NAME = re.compile(r"[\w \u3000,.＆&'\"-]{1,35}")
 _PHONE_NUMBER = free_text(40)
 
 
-class ProfileFaults(Struct, frozen=True):
-    """Paths of invalid fields: `paths` is all of them in document order, the others its parts."""
-
-    paths: list[str]
-    address: list[str]
-    other: list[str]
-
-
 def profile_faults(
     profile: Mapping[str, object],
     *,
     prefix: str = "companyProfile",
     countries: Collection[str],
     kind: ProfileKind,
-) -> ProfileFaults:
-    """Every invalid field of a profile as sent (accounts.md 4.1).
+) -> list[str]:
+    """The path of every invalid field of a profile as sent, in document order (accounts.md 4.1).
 
     `countries` are those the partner sells in. Values of a wrong JSON type, unknown names and
     absent fields are passed over: the walker over the wire types reports them. An empty
     `contacts` is no fault, as PATCH gives it a meaning (accounts.md 5.6).
     """
     paths: list[str] = []
-    address: list[str] = []
     for name, value in profile.items():
         path = f"{prefix}.{name}"
         if name == "address" and isinstance(value, Mapping):
-            address = address_faults(value, prefix=path, countries=countries)
-            paths += address
+            paths += address_faults(value, prefix=path, countries=countries)
         elif name == "contacts" and isinstance(value, list):
             paths += _contact_faults(value, path)
         elif name == "marketSegments" and isinstance(value, list) and kind == "reseller":
@@ -57,13 +46,7 @@ def profile_faults(
                 paths.append(path)
         elif isinstance(value, str) and not _is_valid(name, value, kind):
             paths.append(path)
-    judged_as_address = frozenset(address)
-    return ProfileFaults(paths, address, [one for one in paths if one not in judged_as_address])
-
-
-def invalid_code(faults: ProfileFaults) -> Literal["1117", "1118"]:
-    """The code that answers these faults: 1118 when only the address fails (accounts.md 4.1)."""
-    return "1118" if faults.address and not faults.other else "1117"
+    return paths
 
 
 def normalized_profile(raw: Mapping[str, object], kind: ProfileKind) -> dict[str, object]:

@@ -3,14 +3,22 @@
 from decimal import Decimal
 from typing import Any
 
+from seatledger.contract.statuses import RENEWAL_ORDER_TYPES
 from seatledger.domain.model import Basis, OrderLine
 
+_RULE_OF_SALES = "orders.md 3.3: the better of the rank held and the rank of this order"
+_RULE_OF_RENEWALS = (
+    "accounts.md 7.2: the rank of all that renews into the term, not below a commitment's floor; "
+    "a late renewal keeps the rank of the term so far"
+)
 
-def explain(basis: Basis, lines: tuple[OrderLine, ...]) -> dict[str, Any]:
+
+def explain(order_type: str, basis: Basis, lines: tuple[OrderLine, ...]) -> dict[str, Any]:
     """The chain of decisions of an order: level, offer, price row, discount, days, rounding.
 
     Every number is the one the decision used; nothing is computed anew.
     """
+    rule = _RULE_OF_RENEWALS if order_type in RENEWAL_ORDER_TYPES else _RULE_OF_SALES
     return {
         "now": basis.now,
         "pacificDay": basis.pacific_day,
@@ -22,7 +30,9 @@ def explain(basis: Basis, lines: tuple[OrderLine, ...]) -> dict[str, Any]:
                 "earnedRank": step.earned_rank,
                 "heldRank": step.held_rank,
                 "scale": step.scale,
-                "rule": "orders.md 3.3: the better of the rank held and the rank of this order",
+                "committedRank": step.committed_rank,
+                "priceLock": step.price_lock,
+                "rule": rule,
             }
             for step in basis.levels
         ],

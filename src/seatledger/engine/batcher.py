@@ -13,6 +13,9 @@ from seatledger.engine.calls import Unavailable
 
 LANES = 2  # batches in flight; more of them split the work into smaller ones
 SIZE = 64
+# After a lost round, and how much longer after every further one: five of them span a second.
+FIRST_PAUSE_SECONDS = 0.01
+PAUSE_GROWTH = 4
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,9 +52,10 @@ class _Waiting(Generic[T, R]):
 class Batcher(Generic[T, R]):
     """Runs waiting items in batches.
 
-    `run` answers a list of results in the order of its items. `LOST` ones go round again, five
-    times at most. An exception fails the batch: its items are then run one by one, so that one
-    bad order never fails its neighbours; only Unavailable is everyone's.
+    `run` answers a list of results in the order of its items. `LOST` ones go round again after a
+    pause, five times at most. An exception fails the batch: its items are then run one by one, so
+    that one bad order never fails its neighbours, as long as their time lasts; only Unavailable
+    is everyone's.
     """
 
     def __init__(
@@ -59,12 +63,16 @@ class Batcher(Generic[T, R]):
         run: Callable[[Sequence[T]], Awaitable[Sequence[R | Lost]]],
         *,
         wait_seconds: float = MAX_WAIT_SECONDS,
+        pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
         self._run = run
         self._wait_seconds = wait_seconds
+        self._pause_seconds = pause_seconds
         self._queue: deque[_Waiting[T, R]] = deque()
         self._busy: set[Hashable] = set()
         self._lanes: set[asyncio.Task[None]] = set()
+        self._resting = 0  # pauses under way
+        self._idle = asyncio.Event()
 
     async def submit(self, item: T, group: Hashable) -> R:
         """Wait for the result of an item.
@@ -83,8 +91,9 @@ class Batcher(Generic[T, R]):
 
     async def drain(self) -> None:
         """Wait until nothing is queued or running."""
-        while self._lanes:
-            await asyncio.wait(self._lanes)
+        while self._lanes or self._resting:
+            self._idle.clear()
+            await self._idle.wait()
 
     def _enqueue(self, waiting: _Waiting[T, R], *, first: bool) -> None:
         (self._queue.appendleft if first else self._queue.append)(waiting)
@@ -99,7 +108,12 @@ class Batcher(Generic[T, R]):
 
     def _lane_is_free(self, lane: "asyncio.Task[None]") -> None:
         self._lanes.discard(lane)
+        self._go_on()
+
+    def _go_on(self) -> None:
         self._start_lanes()
+        if not self._lanes and not self._resting:
+            self._idle.set()
 
     def _take(self) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []
@@ -121,17 +135,37 @@ class Batcher(Generic[T, R]):
         try:
             await self._finish(batch, lost)
         finally:
-            self._busy.difference_update(waiting.group for waiting in batch)
-            for waiting in reversed(lost):  # first again, in their order
-                self._go_round(waiting)
+            resting = self._rest(lost)
+            self._busy.difference_update({waiting.group for waiting in batch} - resting)
 
-    def _go_round(self, waiting: _Waiting[T, R]) -> None:
-        waiting.rounds += 1
-        now = asyncio.get_running_loop().time()
-        if waiting.rounds == MAX_ATTEMPTS or now >= waiting.deadline:
-            waiting.expire()
-        else:
+    def _rest(self, lost: list[_Waiting[T, R]]) -> set[Hashable]:
+        """Send lost items round again after a pause: whoever was faster may not be done yet.
+
+        Gives their groups, which stay busy meanwhile, so that nothing overtakes them.
+        """
+        loop = asyncio.get_running_loop()
+        rounds: dict[Hashable, int] = {}
+        again: dict[int, list[_Waiting[T, R]]] = {}
+        for waiting in lost:
+            waiting.rounds += 1
+            if waiting.rounds == MAX_ATTEMPTS or loop.time() >= waiting.deadline:
+                waiting.expire()
+            else:
+                again.setdefault(rounds.setdefault(waiting.group, waiting.rounds), []).append(
+                    waiting
+                )
+        for number, items in again.items():
+            pause = self._pause_seconds * PAUSE_GROWTH ** (number - 1)
+            self._resting += 1
+            loop.call_later(pause, self._rested, items)
+        return set(rounds)
+
+    def _rested(self, items: list[_Waiting[T, R]]) -> None:
+        self._resting -= 1
+        self._busy.difference_update(waiting.group for waiting in items)
+        for waiting in reversed(items):  # first again, in their order
             self._enqueue(waiting, first=True)
+        self._go_on()
 
     async def _finish(self, batch: Sequence[_Waiting[T, R]], lost: list[_Waiting[T, R]]) -> None:
         try:
@@ -140,7 +174,7 @@ class Batcher(Generic[T, R]):
         except Exception as error:  # noqa: BLE001 - whatever it was goes to the caller it concerns
             if len(batch) > 1 and not isinstance(error, Unavailable):
                 for waiting in batch:
-                    await self._finish([waiting], lost)
+                    await self._finish_alone(waiting, lost)
             else:
                 for waiting in batch:
                     waiting.fail(error)
@@ -152,3 +186,9 @@ class Batcher(Generic[T, R]):
                 lost.append(waiting)
             else:
                 waiting.future.set_result(result)
+
+    async def _finish_alone(self, waiting: _Waiting[T, R], lost: list[_Waiting[T, R]]) -> None:
+        if asyncio.get_running_loop().time() < waiting.deadline:
+            await self._finish([waiting], lost)
+        else:
+            waiting.expire()

@@ -65,6 +65,7 @@ class Answer(Struct, frozen=True):
     replayed: bool = False
     mismatch: bool = False
     retry_after_seconds: int | None = None
+    media_type: str = "application/json"
 
 
 def alive_since(now: datetime) -> datetime:

@@ -22,6 +22,7 @@ MAX_CLIENT_ID_CHARACTERS = 200
 
 _SCRYPT: dict[str, Any] = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 _KEPT_SECONDS = 5.0  # how long a process may act on a credential that another one changed
+_MOST_CREDENTIALS = 10_000
 _MOST_TOKENS = 10_000
 _MOST_NAMES = 10_000
 _MINUTE = 60.0
@@ -70,6 +71,8 @@ class Credentials:
         if credential is None:
             self._kept.pop(client_id, None)
         else:
+            if len(self._kept) >= _MOST_CREDENTIALS:
+                self._kept.clear()
             self._kept[client_id] = (self._clock.monotonic(), credential)
         return credential
 

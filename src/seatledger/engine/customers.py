@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, BLOCKED, PENDING
 from seatledger.contract.walker import in_document_order
+from seatledger.domain import agenda, commitment_requests
 from seatledger.domain.calendar import add_years, utc_day
+from seatledger.domain.commitment_requests import Asked
 from seatledger.domain.model import Customer, Partner, Reseller
 from seatledger.domain.outcome import Refused
 from seatledger.domain.profiles import normalized_profile
@@ -19,7 +21,7 @@ from seatledger.engine.resellers import (
     has_corrected_address,
 )
 from seatledger.engine.writes import Done, LostRace, Scene
-from seatledger.store import accounts
+from seatledger.store import accounts, subscriptions
 from seatledger.store.ids import Ids
 from seatledger.store.rows import AnyConnection
 
@@ -27,7 +29,8 @@ _READ_ONLY = (
     "customerId", "resellerId", "status", "discounts", "tags", "cotermDate", "creationDate",
     "links",
 )  # fmt: skip
-_PROGRAMS = ("benefits", "linkedMembership")
+_LARGE_AGENCY = "LARGE_GOVERNMENT_AGENCY"
+_NOT_WITH_COMMIT = "3YC Customer not allowed for"
 _LONGEST_TERM_YEARS = {"EDU": 4}
 
 
@@ -41,9 +44,17 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
             reseller = await accounts.reseller(scene.connection, partner.partner_id, reseller_id)
         if reseller is None:
             return Refused("1115")
-    coterm, faults = _extended_term(body.raw, utc_day(scene.now))
+    today = utc_day(scene.now)
+    coterm, faults = _extended_term(body.raw, today)
+    asked = commitment_requests.read(body.raw.get("benefits"), (), None, today)
+    if coterm is not None and asked.kind is not None:
+        faults = ("cotermDate",)  # an extended term goes without a commitment (accounts.md 6)
     refused = form_refusal(
-        body, partner, "customer", more_invalid=(*faults, *_program_faults(body.raw))
+        body,
+        partner,
+        "customer",
+        more_missing=asked.missing,
+        more_invalid=(*faults, *asked.invalid),
     )
     if refused is not None:
         return refused
@@ -65,9 +76,11 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
         extended_term=coterm is not None,
         global_sales=bool(body.raw.get("globalSalesEnabled")),
     )
-    refused = _program_refusal(body.raw, partner, reseller, customer, None)
+    refused = _program_refusal(body.raw, asked, partner, reseller, customer, None)
     if refused is not None:
         return refused
+    if asked.kind is not None:
+        customer = commitment_requests.requested(customer, asked, scene.now)
     if await accounts.has_duplicate(scene.connection, customer):
         return Refused("1127")
 
@@ -79,7 +92,7 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
 
     return Done(
         201,
-        render.customer(customer, profile),
+        render.customer(customer, profile, partner.quirks),
         (write, contacts.keep_names(partner.partner_id, profile)),
         validates_account=True,
     )
@@ -95,18 +108,23 @@ async def read(connection: AnyConnection, partner_id: str, customer_id: str) -> 
 
 
 async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
-    """PATCH: address, language, contacts, reference, segment and global sales may change."""
+    """PATCH: address, language, contacts, reference, segment, global sales may change, and a
+    three-year commit may be asked for."""
     partner = scene.world.partner
     stored = await accounts.customer(scene.connection, partner.partner_id, customer_id)
     if stored is None:
         return Refused("1116")
-    refused = form_refusal(body, partner, "customer", more_invalid=_program_faults(body.raw))
+    held = [render.to_builtins(one) for one in render.benefits(stored, partner.quirks)]
+    asked = commitment_requests.read(body.raw.get("benefits"), held, stored, utc_day(scene.now))
+    refused = form_refusal(
+        body, partner, "customer", more_missing=asked.missing, more_invalid=asked.invalid
+    )
     if refused is not None:
         return refused
     if stored.status in (PENDING, BLOCKED):
         return Refused("1125")
     profile = normalized_profile(_merged_profile(body.raw["companyProfile"], stored), "customer")
-    refused = await _fixed_refusal(scene, stored, body.raw, profile)
+    refused = await _fixed_refusal(scene, stored, body.raw, asked, profile)
     if refused is not None:
         return refused
     reseller = await accounts.reseller(scene.connection, partner.partner_id, stored.reseller_id)
@@ -120,9 +138,11 @@ async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
         global_sales=stored.global_sales if global_sales is None else global_sales,
         version=stored.version + 1,
     )
-    refused = _program_refusal(body.raw, partner, reseller, changed, stored)
+    refused = _program_refusal(body.raw, asked, partner, reseller, changed, stored)
     if refused is not None:
         return refused
+    if asked.kind is not None:
+        changed = await _with_request(scene, changed, asked)
     again = has_corrected_address(stored, profile)
     if again:
         changed = replace(changed, status=PENDING, settle_at=scene.world.settles_at(scene.now))
@@ -133,7 +153,7 @@ async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
 
     return Done(
         200,
-        render.customer(changed, profile),
+        render.customer(changed, profile, partner.quirks),
         (write, contacts.keep_names(partner.partner_id, profile)),
         validates_account=again,
     )
@@ -169,14 +189,15 @@ def _merged_profile(sent: dict[str, Any], stored: Customer) -> dict[str, Any]:
 
 
 async def _fixed_refusal(
-    scene: Scene, stored: Customer, raw: dict[str, Any], profile: dict[str, Any]
+    scene: Scene, stored: Customer, raw: dict[str, Any], asked: Asked, profile: dict[str, Any]
 ) -> Refused | None:
     """1119: fields that cannot change, or not in the customer's present state."""
     connection = scene.connection
     shown = await read(connection, stored.partner_id, stored.customer_id)
     assert shown is not None
-    resource = render.to_builtins(render.customer(shown, shown.profile))
-    fixed = fixed_field_faults(raw, stored.profile)
+    quirks = scene.world.partner.quirks
+    resource = render.to_builtins(render.customer(shown, shown.profile, quirks))
+    fixed = [*fixed_field_faults(raw, stored.profile), *asked.fixed]
     sub_segments = raw["companyProfile"].get("marketSubSegments")
     if sub_segments is not None and sub_segments != stored.sub_segments:
         fixed.append("companyProfile.marketSubSegments")
@@ -191,30 +212,59 @@ async def _fixed_refusal(
     return Refused("1119", tuple(in_document_order(fixed, raw))) if fixed else None
 
 
-def _program_faults(raw: dict[str, Any]) -> tuple[str, ...]:
-    """Programs sent in a form nobody could read: benefits that are no array."""
-    benefits = raw.get("benefits")
-    return () if benefits is None or isinstance(benefits, list) else ("benefits",)
+async def _with_request(scene: Scene, changed: Customer, asked: Asked) -> Customer:
+    """The customer with its request made, and the day noted it may expire on."""
+    made = commitment_requests.requested(changed, asked, scene.now)
+    account = await subscriptions.account(
+        scene.connection, scene.world.partner_id, changed.customer_id
+    )
+    held = account.subscriptions if account is not None else ()
+    return agenda.scheduled(made, held, scene.world.partner.settings, scene.now)
 
 
 def _program_refusal(
     raw: dict[str, Any],
+    asked: Asked,
     partner: Partner,
     reseller: Reseller,
     changed: Customer,
     stored: Customer | None,
 ) -> Refused | None:
-    """Segment (2135), programs not served yet (4121), global sales (1139, 1142)."""
+    """Segment (2135), global sales (1139, 1142), three-year commit (1147, 1135), and programs not
+    served yet (4121)."""
     if changed.segment not in reseller.market_segments:
         return Refused("2135")
-    held = {"benefits": stored.benefits if stored else []}
-    unserved = [name for name in raw if name in _PROGRAMS and raw[name] != held.get(name)]
-    unserved = [name for name in unserved if raw[name] not in (None, [])]
-    if unserved:
-        return Refused("4121", tuple(unserved))
+    return (
+        _global_sales_refusal(partner, changed, stored)
+        or _other_program_refusal(raw, asked, stored)
+        or commitment_requests.quantity_refusal(asked, stored)
+    )
+
+
+def _global_sales_refusal(
+    partner: Partner, changed: Customer, stored: Customer | None
+) -> Refused | None:
     if not changed.global_sales:
         return None
     sold_as = stored.segment if stored is not None and stored.global_sales else None
     if sold_as is None and not partner.global_sales_enabled:
         return Refused("1139")
     return Refused("1142") if changed.segment not in ("COM", sold_as) else None
+
+
+def _other_program_refusal(
+    raw: dict[str, Any], asked: Asked, stored: Customer | None
+) -> Refused | None:
+    """Programs that exclude a three-year commit (1147), and are not served yet without (4121)."""
+    benefits = raw.get("benefits") or ()
+    is_linked = raw.get("linkedMembership") not in (None, [])
+    is_agency = any(one["type"] == _LARGE_AGENCY for one in benefits)
+    commit = stored.three_year_commit if stored is not None else None
+    is_committing = asked.kind is not None or (commit is not None and commit.is_live)
+    if is_committing and is_agency:
+        return Refused("1147", (f"{_NOT_WITH_COMMIT} Large Government Agency",))
+    if is_committing and is_linked:
+        return Refused("1147", (f"{_NOT_WITH_COMMIT} Linked Membership",))
+    unserved = {"linkedMembership": is_linked, "benefits": is_agency}
+    names = tuple(name for name in raw if unserved.get(name))
+    return Refused("4121", names) if names else None

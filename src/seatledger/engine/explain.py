@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
-from seatledger.domain.orders import new
 from seatledger.domain.orders.new import Accepted
 from seatledger.domain.orders.request import OrderRequest
 from seatledger.domain.outcome import Refused
 from seatledger.engine.context import Engine
+from seatledger.engine.judging import decide
+from seatledger.engine.placeholders import placeholder
 from seatledger.engine.world import World
 from seatledger.store import placing
 from seatledger.store.placing import Asked
@@ -15,7 +16,7 @@ from seatledger.store.placing import Asked
 async def explain_preview(
     engine: Engine, world: World, customer_id: str, request: OrderRequest
 ) -> Accepted | Refused:
-    """The decision a PREVIEW would get now; nothing is stored, not even the answer."""
+    """The decision an order would get now; nothing is stored, not even the answer."""
     asked = Asked(
         partner_id=world.partner_id,
         path="",
@@ -30,7 +31,8 @@ async def explain_preview(
     )
     async with engine.pool.acquire() as connection:
         (known,) = await placing.read(connection, [asked])
-    if known.account is None:
-        return Refused("1116")
     now = engine.worlds.now(world)
-    return new.decide(request, known.account, world.partner, world.catalog, world.discounts, now)
+    account = known.account or placeholder(customer_id, request.order_type, world.partner, now)
+    if account is None:
+        return Refused("1116")
+    return decide(request, account, world, now)

@@ -8,27 +8,32 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from seatledger.contract.limits import MAX_LINES
+from seatledger.contract.statuses import (
+    PENDING,
+    PREVIEW_ORDER_TYPES,
+    RENEWAL_ORDER_TYPES,
+)
 from seatledger.domain.model import Account, Customer, Order, Partner, Redemption
 from seatledger.domain.orders import new, returns
-from seatledger.domain.orders.flex import SUCCESS
 from seatledger.domain.orders.new import Accepted
+from seatledger.domain.orders.redemptions import redemptions_of
+from seatledger.domain.orders.renewal_orders import decide_preview_renewal, decide_renewal
 from seatledger.domain.orders.request import OrderRequest
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.batcher import LOST, Lost
 from seatledger.engine.calls import Answer, Call, alive_since, is_stored, refused, replay
+from seatledger.engine.placeholders import placeholder
 from seatledger.engine.world import World
 from seatledger.store.ids import Ids
 from seatledger.store.placing import Asked, Known, Outcome
 
-PLACEHOLDERS = {
-    "1234567890": "COM",
-    "1234567890COM": "COM",
-    "1234567890GOV": "GOV",
-    "1234567890EDU": "EDU",
-}
 Reading = tuple[str | None, OrderRequest | Refused]
 _BEYOND_ANY_MAXIMUM = 1_000_000
+_LOOK_AT_ORDERS_IN_FLIGHT = RENEWAL_ORDER_TYPES | {"RETURN"}
+
+
+_RULES = {"RENEWAL": decide_renewal, "PREVIEW_RENEWAL": decide_preview_renewal}
 
 
 class OrderCall(Struct, frozen=True):
@@ -68,6 +73,7 @@ def job_in(order_call: OrderCall, world: World, now: datetime) -> Job:
     order_type, request = order_call.read(world.partner)
     lines = request.lines if isinstance(request, OrderRequest) else ()
     products = [world.catalog.product_of(line.offer_id) for line in lines]
+    is_renewal = order_type in RENEWAL_ORDER_TYPES
     return Job(
         order_call,
         order_type,
@@ -83,9 +89,10 @@ def job_in(order_call: OrderCall, world: World, now: datetime) -> Job:
             reference_order_id=(
                 request.reference_order_id if isinstance(request, OrderRequest) else ""
             ),
-            wants_deployments=any(line.deployment_id for line in lines),
-            wants_discounts=any(line.flex_codes for line in lines),
-            wants_history=any(
+            wants_deployments=is_renewal or any(line.deployment_id for line in lines),
+            wants_discounts=is_renewal or any(line.flex_codes for line in lines),
+            wants_history=is_renewal
+            or any(
                 product is not None and product.max_orders_per_term is not None
                 for product in products
             ),
@@ -98,7 +105,7 @@ def asked_of(jobs: Sequence[Job]) -> list[Asked]:
     """What a batch has to read.
 
     A sale states the seats its customer asks for in the whole batch, so that orders in flight are
-    read where they could matter; a RETURN must see every other RETURN in flight.
+    read where they could matter; a RETURN or a RENEWAL must see every other one in flight.
     """
     seats: Counter[str] = Counter()
     for job in jobs:
@@ -106,7 +113,11 @@ def asked_of(jobs: Sequence[Job]) -> list[Asked]:
     return [
         replace(
             job.asked,
-            quantity=-1 if job.order_type == "RETURN" else seats[job.order_call.customer_id],
+            quantity=(
+                -1
+                if job.order_type in _LOOK_AT_ORDERS_IN_FLIGHT
+                else seats[job.order_call.customer_id]
+            ),
         )
         for job in jobs
     ]
@@ -123,8 +134,8 @@ def _seats(request: OrderRequest | Refused) -> int:
 def decide_in_turn(jobs: Sequence[Job], known: Sequence[Known], ids: Ids) -> list[Judged | Lost]:
     """Judge a batch; an order sees those of its customer that were accepted before it.
 
-    LOST are calls with an id that a call before them is about to record: judged again, they find
-    what that one has left.
+    LOST are calls with an id, or a one-time code, that a call before them is about to record:
+    judged again, they find what that one has left.
     """
     accepted: dict[Hashable, list[Outcome]] = {}
     recorded: set[Hashable] = set()
@@ -138,7 +149,7 @@ def decide_in_turn(jobs: Sequence[Job], known: Sequence[Known], ids: Ids) -> lis
                 account = _with_accepted(account, outcome)
         result = _judge(job, one, account, ids)
         if result.outcome is not None:
-            names = _recorded_ids(call)
+            names = _recorded_ids(call) | _one_time_codes(result.outcome)
             if not recorded.isdisjoint(names):
                 judged.append(LOST)
                 continue
@@ -156,6 +167,11 @@ def _recorded_ids(call: Call) -> set[Hashable]:
     if call.own_request_id:
         names.add((call.partner_id, call.own_request_id))
     return names
+
+
+def _one_time_codes(outcome: Outcome) -> set[Hashable]:
+    """Codes of the partner's that nobody else may use after this order."""
+    return {(one.partner_id, one.discount_id) for one in outcome.redemptions if one.one_time}
 
 
 def _leaning(result: Judged, seen_version: int) -> Judged:
@@ -185,8 +201,9 @@ def _judge(job: Job, known: Known, account: Account | None, ids: Ids) -> Judged:
         return Judged(replay(known.stored, call.fingerprint(), strict=settings.strict_idempotency))
     if known.request_seen:
         return Judged(refused(Refused("4120")))
-    if account is None and job.order_call.customer_id in PLACEHOLDERS:
-        account = _placeholder(job)
+    if account is None:
+        customer_id = job.order_call.customer_id
+        account = placeholder(customer_id, job.order_type, job.world.partner, job.now)
     if account is None:
         return _refusal(job, Refused("1116"))
     decision = _decide(job, account)
@@ -194,7 +211,7 @@ def _judge(job: Job, known: Known, account: Account | None, ids: Ids) -> Judged:
         return _refusal(job, decision)
     request = job.request
     assert isinstance(request, OrderRequest)
-    if request.order_type == "PREVIEW":
+    if request.order_type in PREVIEW_ORDER_TYPES:
         body = render.encode(render.preview(request, decision, account.customer.customer_id))
         return _stored(job, _success_status(job, request), body)
     order = _order(job, request, decision, account.customer, ids)
@@ -205,49 +222,31 @@ def _judge(job: Job, known: Known, account: Account | None, ids: Ids) -> Judged:
         body,
         order=order,
         seen_version=account.customer.version,
-        redemptions=_redemptions(order, decision),
+        redemptions=redemptions_of(order, job.world.discounts),
     )
 
 
 def _decide(job: Job, account: Account) -> Accepted | Refused:
-    request = job.request
-    world = job.world
-    may_be_preview = job.order_type in ("PREVIEW", None)
-    if account.customer.customer_id in PLACEHOLDERS and not may_be_preview:
-        return Refused("1116")
-    if isinstance(request, Refused):
-        return request
+    if isinstance(job.request, Refused):
+        return job.request
+    return decide(job.request, account, job.world, job.now)
+
+
+def decide(
+    request: OrderRequest, account: Account, world: World, now: datetime
+) -> Accepted | Refused:
+    """The verdict on an order of any type at the business instant `now`."""
     if request.order_type == "RETURN":
-        return returns.decide(request, account, world.partner, world.catalog, job.now)
-    return new.decide(request, account, world.partner, world.catalog, world.discounts, job.now)
-
-
-def _placeholder(job: Job) -> Account:
-    """A brand-new customer of a segment that exists for previews alone (accounts.md 5.7)."""
-    customer_id = job.order_call.customer_id
-    segment = PLACEHOLDERS[customer_id]
-    partner = job.world.partner
-    customer = Customer(
-        customer_id=customer_id,
-        partner_id=partner.partner_id,
-        reseller_id="",
-        status="1000",
-        external_reference_id="",
-        profile={
-            "marketSegment": segment,
-            "marketSubSegments": [],
-            "address": {"country": partner.country},
-        },
-        created_at=job.now,
-    )
-    return Account(customer, [segment])
+        return returns.decide(request, account, world.partner, world.catalog, now)
+    rule = _RULES.get(request.order_type, new.decide)
+    return rule(request, account, world.partner, world.catalog, world.discounts, now)
 
 
 def _success_status(job: Job, request: OrderRequest) -> int:
     """201, or what the vendor is seen to answer (setting http_status_profile, orders.md 1.1)."""
     if job.world.partner.settings.http_status_profile != "observed":
         return 201
-    return 200 if request.order_type == "PREVIEW" else 202
+    return 200 if request.order_type in PREVIEW_ORDER_TYPES else 202
 
 
 def _refusal(job: Job, refusal: Refused) -> Judged:
@@ -272,6 +271,7 @@ def _stored(
         http_status,
         body,
         job.now,
+        job.world.row.version,
         order,
         seen_version,
         redemptions,
@@ -289,7 +289,7 @@ def _order(
         customer_id=customer.customer_id,
         reseller_id=customer.reseller_id,
         order_type=request.order_type,
-        status="1002",
+        status=PENDING,
         source="API",
         external_reference_id=request.external_reference_id,
         reference_order_id=request.reference_order_id,
@@ -299,26 +299,4 @@ def _order(
         run_at=job.world.settles_at(job.now),
         injected_status=job.order_call.call.injected_status,
         tracker_id=request.tracker_id,
-    )
-
-
-def _redemptions(order: Order, decision: Accepted) -> tuple[Redemption, ...]:
-    """Uses of flexible discounts, recorded with the acceptance (catalog.md 7.2)."""
-    if order.order_type == "RETURN":
-        return ()
-    return tuple(
-        Redemption(
-            order.partner_id,
-            order.customer_id,
-            result.id,
-            result.code,
-            order.order_id,
-            line.number,
-            line.product_key,
-            order.created_at,
-            one_time=result.id in decision.one_time_codes,
-        )
-        for line in order.lines
-        for result in line.flex
-        if result.result == SUCCESS
     )

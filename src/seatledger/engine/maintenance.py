@@ -2,18 +2,23 @@
 
 import json
 import re
+import shutil
 import tomllib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any, BinaryIO
 
+import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
 from seatledger.clock import SystemClock
 from seatledger.domain.invariants import violations
+from seatledger.domain.outcome import Refused
 from seatledger.engine import partners as partner_rules
+from seatledger.engine import reconciliation
 from seatledger.engine.credentials import (
     DEFAULT_SCOPES,
     hash_secret,
@@ -21,8 +26,10 @@ from seatledger.engine.credentials import (
     secret_matches,
 )
 from seatledger.engine.partners import NewWorld
-from seatledger.store import history, partners
+from seatledger.engine.world import Worlds
+from seatledger.store import due, history, partners
 from seatledger.store.database import connect
+from seatledger.store.due import Parked
 from seatledger.store.partners import Credential
 from seatledger.store.rows import AnyConnection, AnyPool
 
@@ -39,11 +46,15 @@ _KNOWN = frozenset(
 
 
 class Report(Struct, frozen=True):
-    """The outcome of the invariants: how many customers were checked, and what is broken."""
+    """The outcome of the invariants: how many customers were checked, and what is broken.
+
+    `parked` are customers whose work was given up: nothing is broken, but somebody has to look.
+    """
 
     ok: bool
     checked: int
     violations: list[str]
+    parked: list[Parked]
 
 
 class PartnerFileError(ValueError):
@@ -67,17 +78,74 @@ async def check_partner(pool: AnyPool, partner_id: str | None) -> Report:
                 found += violations(one)
             checked += len(page)
             after = page[-1].customer.customer_id
-    return Report(not found, checked, found)
+        waiting = await due.parked(connection, partner_id)
+    return Report(not found, checked, found, waiting)
+
+
+async def resume(database_url: str, customer_id: str) -> bool:
+    """Take a customer out of parking; False if it was not parked."""
+    async with _pool(database_url) as pool, pool.acquire() as connection:
+        return bool(await due.resume(connection, None, [customer_id]))
+
+
+class ReconcileError(ValueError):
+    """A reconciliation file that cannot be had; the message says why."""
+
+
+async def reconcile(
+    database_url: str,
+    partner_id: str,
+    month: str,
+    currency: str,
+    media_type: str,
+    output: Path | BinaryIO,
+) -> None:
+    """Write the reconciliation file of a partner's month (`2026-02`, orders.md 9) as CSV or XLSX.
+
+    Generated now unless it was before; `output` is touched once it is complete. Raises
+    ReconcileError.
+    """
+    with TemporaryFile() as content:
+        async with _pool(database_url) as pool:
+            worlds = Worlds(pool, SystemClock(), always_current=False)
+            try:
+                refused = await reconciliation.write(
+                    pool, worlds, partner_id, month, currency, media_type, content
+                )
+            except LookupError as error:
+                raise ReconcileError(str(error)) from error
+            except asyncpg.LockNotAvailableError as error:
+                raise ReconcileError("the month is being generated; try again later") from error
+        if refused is not None:
+            raise ReconcileError(_refusal_told(refused, month, currency))
+        content.seek(0)
+        _hand_over(content, output)
+
+
+def _refusal_told(refused: Refused, month: str, currency: str) -> str:
+    if refused.code == "1122":
+        return "the month has several currencies: name one with --currency"
+    if refused.details == ("month",):
+        return f"{month} is not a month that is over (write it like 2026-02)"
+    return f"{currency} is not a currency of that month"
+
+
+def _hand_over(content: IO[bytes], output: Path | BinaryIO) -> None:
+    if not isinstance(output, Path):
+        shutil.copyfileobj(content, output)
+        return
+    try:
+        with output.open("wb") as file:
+            shutil.copyfileobj(content, file)
+    except OSError as error:
+        raise ReconcileError(f"cannot write {output}: {error.strerror}") from error
 
 
 async def load_catalog(database_url: str, path: Path) -> str:
     """Make a catalogue file the current one; gives a sentence to print."""
     text = _read(path)
-    now = SystemClock().now()
     async with _pool(database_url) as pool, pool.acquire() as connection, connection.transaction():
-        version, rows, warnings = await partner_rules.load_data_set(
-            connection, "catalog", text, now
-        )
+        version, rows, warnings = await partner_rules.load_data_set(connection, "catalog", text)
     lines = [f"{rows} rows loaded, catalogue version {version}", *warnings]
     return "\n".join(lines)
 
@@ -128,13 +196,13 @@ def _credential_faults(doc: dict[str, Any]) -> list[str]:
 
 
 async def _apply(connection: AnyConnection, doc: dict[str, Any]) -> list[str]:
-    now = SystemClock().now()
     partner_id = doc["distributorId"]
-    await partner_rules.ensure_samples(connection, now)
+    await partner_rules.ensure_samples(connection)
     row = await partners.load(connection, partner_id)
     if row is None:
         base = partner_rules.default_partner(partner_id, doc.get("name") or partner_id)
         partner = partner_rules.changed_partner(base, doc)
+        now = SystemClock().now()
         await partner_rules.create(connection, partner, NewWorld("system", now, "auto"), now)
         lines = [f"partner {partner_id} created"]
     else:

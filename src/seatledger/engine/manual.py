@@ -10,15 +10,15 @@ from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, PENDING
 from seatledger.domain.calendar import pacific_day
-from seatledger.domain.catalog import Catalog
-from seatledger.domain.fulfilment import Settlement, settle
+from seatledger.domain.effects import Rules, Settlement
+from seatledger.domain.fulfilment import settle
 from seatledger.domain.invariants import History, violations
 from seatledger.domain.model import Account, Basis, LedgerEntry, Order, Subscription
 from seatledger.store.ids import subscription_id
 
 
 def settle_order(
-    history: History, order: Order, status: str, catalog: Catalog, at: datetime
+    history: History, order: Order, status: str, rules: Rules, at: datetime
 ) -> Settlement:
     """Settle one pending order of a customer to a status at the business instant `at`.
 
@@ -26,11 +26,11 @@ def settle_order(
     """
     reference = find_order(history, order.reference_order_id)
     account = Account(history.customer, subscriptions=history.subscriptions, reference=reference)
-    return settle(order, account, status, catalog, at, subscription_id)
+    return settle(order, account, status, rules, at, subscription_id)
 
 
 def give_back(
-    history: History, original: Order, order_id: str, catalog: Catalog, at: datetime
+    history: History, original: Order, order_id: str, rules: Rules, at: datetime
 ) -> Settlement:
     """A RETURN of every line of a completed order that is left, whatever the return window.
 
@@ -58,7 +58,7 @@ def give_back(
         lines=lines,
         basis=Basis(at, pacific_day(at), history.customer.coterm_date),
     )
-    return settle_order(history, credit, ACTIVE, catalog, at)
+    return settle_order(history, credit, ACTIVE, rules, at)
 
 
 def set_seats(

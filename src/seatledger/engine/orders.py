@@ -1,18 +1,20 @@
 """Placing orders: read, decide, write, settle; many at a time (orders.md 1, platform.md 5)."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 
 import asyncpg
 import structlog
+from msgspec import Struct
 
 from seatledger.domain.outcome import Refused
 from seatledger.engine.batcher import LOST, Batcher, Lost
 from seatledger.engine.calls import Answer, InjectedFailure, Unavailable, refused
+from seatledger.engine.claims import Scope
 from seatledger.engine.in_flight import InFlight
 from seatledger.engine.judging import Job, Judged, OrderCall, asked_of, decide_in_turn, job_in
 from seatledger.engine.settle import settle_orders
-from seatledger.engine.world import World, Worlds
+from seatledger.engine.world import Worlds
 from seatledger.store import placing
 from seatledger.store.database import is_away
 from seatledger.store.ids import Ids
@@ -26,6 +28,13 @@ class _PartnerGone(Exception):
     """A call's partner was removed while the call waited."""
 
 
+class _Placed(Struct, frozen=True):
+    """An answer, and the settlement to wait for before it goes out."""
+
+    answer: Answer
+    settlement: "asyncio.Task[None] | None" = None
+
+
 class Orders:
     """Places orders of every partner through one batcher."""
 
@@ -33,7 +42,8 @@ class Orders:
         self._pool = pool
         self._worlds = worlds
         self._ids = ids
-        self._batcher: Batcher[OrderCall, Answer] = Batcher(self._run)
+        self._batcher: Batcher[OrderCall, _Placed] = Batcher(self._run)
+        self._settlements: set[asyncio.Task[None]] = set()
         self._in_flight = InFlight()
 
     async def place(self, order_call: OrderCall) -> Answer:
@@ -43,31 +53,44 @@ class Orders:
         """
         call = order_call.call
         return await self._in_flight.once(
-            call.key,
-            lambda: self._batcher.submit(order_call, (call.partner_id, order_call.customer_id)),
-            lambda: refused(Refused("4122")),
+            call.key, lambda: self._place(order_call), lambda: refused(Refused("4122"))
         )
 
     async def drain(self) -> None:
         """Finish what is queued."""
         await self._batcher.drain()
+        if self._settlements:
+            await asyncio.wait(self._settlements)
 
-    async def _run(self, calls: Sequence[OrderCall]) -> list[Answer | Lost]:
+    async def _place(self, order_call: OrderCall) -> Answer:
+        partner_id, customer_id = order_call.call.partner_id, order_call.customer_id
+        placed = await self._batcher.submit(order_call, (partner_id, customer_id))
+        if placed.settlement is not None:
+            await asyncio.shield(placed.settlement)  # it is its neighbours' too
+        return placed.answer
+
+    async def _run(self, calls: Sequence[OrderCall]) -> list[_Placed | Lost]:
         try:
             return await self._place_batch(calls)
-        except (asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
-            # Another process took a one-time code or a key between our read and our write.
-            return [LOST for _ in calls]
-        except _PartnerGone:
+        except (
+            asyncpg.UniqueViolationError,
+            asyncpg.TransactionRollbackError,
+            asyncpg.LockNotAvailableError,
+        ):
+            # Another process was first with a one-time code or a key, or holds on to it.
             if len(calls) > 1:
                 raise  # the batcher runs the items one by one
-            return [refused(Refused("4115"))]
+            return [LOST]
+        except _PartnerGone:
+            if len(calls) > 1:
+                raise
+            return [_Placed(refused(Refused("4115")))]
         except Exception as error:
             if is_away(error):
                 raise Unavailable(5) from error
             raise
 
-    async def _place_batch(self, calls: Sequence[OrderCall]) -> list[Answer | Lost]:
+    async def _place_batch(self, calls: Sequence[OrderCall]) -> list[_Placed | Lost]:
         """One connection serves the whole batch: whoever held one and waited for another could
         wait for ever."""
         async with self._pool.acquire() as connection:
@@ -83,8 +106,11 @@ class Orders:
                 return await self._write_and_fail(connection, outcomes, calls)
             won = await placing.write(connection, outcomes) if outcomes else set()
         judged = _without_losers(judged, won)
-        await self._settle_at_once(jobs, judged)
-        return [one.answer if isinstance(one, Judged) else one for one in judged]
+        settlements = self._begin_settlements(jobs, judged)
+        return [
+            one if isinstance(one, Lost) else _Placed(one.answer, settlement)
+            for one, settlement in zip(judged, settlements, strict=True)
+        ]
 
     async def _job(self, order_call: OrderCall, connection: AnyConnection) -> Job:
         partner_id = order_call.call.partner_id
@@ -110,7 +136,7 @@ class Orders:
 
     async def _write_and_fail(
         self, connection: AnyConnection, outcomes: Sequence[Outcome], calls: Sequence[OrderCall]
-    ) -> list[Answer | Lost]:
+    ) -> list[_Placed | Lost]:
         """A fault: the writes happen and are rolled back, as if the process had failed there."""
         if len(calls) > 1:
             raise InjectedFailure  # the batcher runs the items one by one
@@ -119,23 +145,49 @@ class Orders:
                 await placing.write(connection, outcomes)
             raise InjectedFailure
 
-    async def _settle_at_once(self, jobs: Sequence[Job], judged: Sequence[Judged | Lost]) -> None:
-        """Settle what worlds with immediate settlement have accepted, before answering.
+    def _begin_settlements(
+        self, jobs: Sequence[Job], judged: Sequence[Judged | Lost]
+    ) -> list["asyncio.Task[None] | None"]:
+        """Begin to settle what worlds with immediate settlement have accepted, one task a world.
+
+        Beside the batcher's lanes: a customer somebody holds keeps nobody else's orders waiting.
+        """
+        due: dict[str, list[Job]] = {}
+        for job, one in zip(jobs, judged, strict=True):
+            if _settles_at_once(job, one):
+                due.setdefault(job.world.partner_id, []).append(job)
+        tasks = {
+            partner_id: asyncio.create_task(self._settle(one)) for partner_id, one in due.items()
+        }
+        for task in tasks.values():
+            self._settlements.add(task)
+            task.add_done_callback(self._settlements.discard)
+        return [
+            tasks[job.world.partner_id] if _settles_at_once(job, one) else None
+            for job, one in zip(jobs, judged, strict=True)
+        ]
+
+    async def _settle(self, jobs: Sequence[Job]) -> None:
+        """Settle what a world has accepted; customers that somebody holds come last.
 
         The orders are committed: whatever happens here, they are answered as accepted, and what
         stays unsettled is due for the worker.
         """
-        due: dict[str, tuple[World, datetime, list[str]]] = {}
-        for job, one in zip(jobs, judged, strict=True):
-            accepted = isinstance(one, Judged) and one.outcome and one.outcome.order
-            if accepted and job.world.settles_at_once:
-                _, _, customers = due.setdefault(job.world.partner_id, (job.world, job.now, []))
-                customers.append(job.order_call.customer_id)
-        for world, now, customers in due.values():
-            try:
-                await settle_orders(self._pool, world, now, customer_ids=customers, wait=True)
-            except Exception:
-                log.exception("settlement left to the worker", partner_id=world.partner_id)
+        world, now = jobs[-1].world, max(job.now for job in jobs)
+        customers = {job.order_call.customer_id for job in jobs}
+        scope = Scope(sorted(customers))
+        try:
+            settled = await settle_orders(self._pool, world, now, scope)
+            held = customers - {one.customer_id for one in settled} - scope.tried
+            if held:
+                await settle_orders(self._pool, world, now, Scope(sorted(held), wait=True))
+        except Exception:
+            log.exception("settlement left to the worker", partner_id=world.partner_id)
+
+
+def _settles_at_once(job: Job, one: Judged | Lost) -> bool:
+    is_accepted = isinstance(one, Judged) and one.outcome is not None and one.outcome.order
+    return bool(is_accepted) and job.world.settles_at_once
 
 
 def _without_losers(judged: Sequence[Judged | Lost], won: set[int]) -> list[Judged | Lost]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from seatledger.contract.countries import PRICE_REGIONS, SUPPORTED, default_currencies
+from seatledger.contract.statuses import ACTIVE, INACTIVE
 from seatledger.domain.catalog_file import read_catalog
 from seatledger.domain.discount_file import read_discounts
 from seatledger.domain.model import Partner, PartnerSettings
@@ -107,7 +108,7 @@ def _is_flag(value: object) -> bool:
 _FIELDS: dict[str, Callable[[object], bool]] = {
     "distributorId": lambda value: isinstance(value, str) and bool(_PARTNER_ID.fullmatch(value)),
     "name": lambda value: isinstance(value, str) and 1 <= len(value) <= _LONGEST_NAME,
-    "status": lambda value: value in ("1000", "1004"),
+    "status": lambda value: value in (ACTIVE, INACTIVE),
     "country": lambda value: isinstance(value, str) and value in SUPPORTED,
     "regions": _subset_of(PRICE_REGIONS),
     "currencies": _are_currencies,
@@ -160,7 +161,7 @@ def default_partner(partner_id: str, name: str) -> Partner:
     return Partner(
         partner_id=partner_id,
         name=name,
-        status="1000",
+        status=ACTIVE,
         country="US",
         regions=("NA",),
         currencies={"NA": default_currencies("NA")},
@@ -231,7 +232,7 @@ def new_distributor_id() -> str:
 
 
 async def load_data_set(
-    connection: AnyConnection, kind: str, text: str, at: datetime, partner_id: str | None = None
+    connection: AnyConnection, kind: str, text: str, partner_id: str | None = None
 ) -> tuple[int, int, tuple[str, ...]]:
     """Check a file and make it the current one of a partner, or of everyone.
 
@@ -242,16 +243,16 @@ async def load_data_set(
         count, warnings = loaded.rows, loaded.warnings
     else:
         count, warnings = len(read_discounts(text).all), ()
-    version = await partners.add_data_set(connection, kind, text, at)
+    version = await partners.add_data_set(connection, kind, text)
     if partner_id is None:
         await partners.put_config(connection, f"{kind}_version", str(version))
     await partners.set_data_set(connection, kind, version, partner_id)
     return version, count, warnings
 
 
-async def ensure_samples(connection: AnyConnection, at: datetime) -> None:
+async def ensure_samples(connection: AnyConnection) -> None:
     """Load the sample catalogue and discounts where nothing has been loaded yet."""
     for kind, name in SAMPLES.items():
         if await partners.latest_data_set(connection, kind) is None:
             text = files("seatledger.contract").joinpath("data", name).read_text("utf-8")
-            await load_data_set(connection, kind, text, at)
+            await load_data_set(connection, kind, text)

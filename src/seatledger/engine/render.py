@@ -1,6 +1,6 @@
 """Domain values as API resources, and their bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,25 +11,34 @@ from msgspec import UNSET
 from seatledger.contract import errors
 from seatledger.contract.resources import (
     AutoRenewalOut,
+    BenefitOut,
+    CommitmentOut,
     CustomerOut,
     DeploymentOut,
     DeploymentProfile,
     DiscountOut,
+    EligibilityCriteriaOut,
+    EligibleOfferOut,
     ErrorOut,
     FlexDiscountOut,
     Link,
+    MinimumQuantityOut,
     OrderLineOut,
     OrderOut,
     PricingOut,
     PricingSummaryOut,
     PromotionOut,
+    ReducedSubscriptionOut,
     ResellerOut,
     SelfLinks,
     SubscriptionList,
     SubscriptionOut,
 )
-from seatledger.contract.statuses import COMPLETED_ORDER_STATUSES
+from seatledger.contract.statuses import COMPLETED_ORDER_STATUSES, RENEWAL_ORDER_TYPES
 from seatledger.domain.addresses import normalized_address
+from seatledger.domain.benefits import EXPIRED, Commitment, CommitmentRequest
+from seatledger.domain.commitments import price_lock
+from seatledger.domain.growth import EligibleOffer
 from seatledger.domain.model import (
     Customer,
     Deployment,
@@ -44,8 +53,13 @@ from seatledger.domain.orders.request import OrderRequest
 from seatledger.domain.outcome import Refused
 from seatledger.domain.pricing import minor_digits
 
+_THREE_YEAR_COMMIT = "THREE_YEAR_COMMIT"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)
+
+# Quirks of accounts.md 10.4 and 18.
+_ENDED_VANISH = "null_ended_commitments"
+_LICENSES_ALONE = "omit_consumables_discount_when_license_3yc"
 
 
 def encode(value: Any) -> bytes:
@@ -80,8 +94,12 @@ def amount(value: Decimal, currency: str) -> Decimal:
 
 
 def preview(request: OrderRequest, accepted: Accepted, customer_id: str) -> OrderOut:
-    """The answer of a PREVIEW: a decision without ids, statuses and links."""
+    """The answer of a preview: a decision without id and links.
+
+    Lines of a renewal say with their status whether they will renew.
+    """
     lines = accepted.lines
+    is_renewal = request.order_type in RENEWAL_ORDER_TYPES
     return OrderOut(
         reference_order_id="",
         order_type=request.order_type,
@@ -91,9 +109,19 @@ def preview(request: OrderRequest, accepted: Accepted, customer_id: str) -> Orde
         currency_code=_one_currency(lines),
         creation_date=timestamp(accepted.basis.now),
         status="",
-        line_items=tuple(_line(one, "", request.fetch_price) for one in lines),
+        line_items=tuple(
+            _line(one, one.status if is_renewal else "", request.fetch_price) for one in lines
+        ),
         pricing_summary=_summary(lines) if request.fetch_price else UNSET,
+        eligible_offers=tuple(_eligible(one) for one in accepted.eligible) or UNSET,
     )
+
+
+def _eligible(one: EligibleOffer) -> EligibleOfferOut:
+    criteria = EligibilityCriteriaOut(
+        one.minimum, (_THREE_YEAR_COMMIT,), one.deployment_id or UNSET
+    )
+    return EligibleOfferOut(one.offer_id, one.code, criteria)
 
 
 def placed(order: Order) -> OrderOut:
@@ -181,7 +209,8 @@ def _pricing(price: Price, line: OrderLine) -> PricingOut:
 def _summary(lines: Iterable[OrderLine]) -> tuple[PricingSummaryOut, ...]:
     totals: dict[str, Decimal] = {}
     for line in lines:
-        assert line.price is not None
+        if line.price is None:
+            continue  # a product that will not renew, and has no price left where it is used
         totals[line.currency] = totals.get(line.currency, Decimal(0)) + line.price.amount
     return tuple(
         PricingSummaryOut(amount(total, currency), amount(total, currency), currency)
@@ -194,8 +223,8 @@ def _one_currency(lines: tuple[OrderLine, ...]) -> str:
     return first if all(line.currency == first for line in lines) else ""
 
 
-def subscription(one: Subscription) -> SubscriptionOut:
-    """The Subscription resource (subscriptions.md 1)."""
+def subscription(one: Subscription, actions: tuple[str, ...] = ()) -> SubscriptionOut:
+    """The Subscription resource (subscriptions.md 1); `actions` are what it allows today."""
     uri = f"/v3/customers/{one.customer_id}/subscriptions/{one.subscription_id}"
     return SubscriptionOut(
         subscription_id=one.subscription_id,
@@ -211,12 +240,18 @@ def subscription(one: Subscription) -> SubscriptionOut:
         currency_code=one.currency,
         links=self_links(uri),
         deployment_id=one.deployment_id or UNSET,
+        allowed_actions=actions or UNSET,
     )
 
 
-def subscriptions(customer_id: str, found: Iterable[Subscription]) -> SubscriptionList:
+def reduced_subscription(full: SubscriptionOut) -> ReducedSubscriptionOut:
+    """The resource as PATCH answers it under `reduced_subscription_patch_response`."""
+    kept = {name: getattr(full, name) for name in ReducedSubscriptionOut.__struct_fields__}
+    return ReducedSubscriptionOut(**kept)
+
+
+def subscriptions(customer_id: str, items: tuple[SubscriptionOut, ...]) -> SubscriptionList:
     """All subscriptions of a customer, in creation order (subscriptions.md 5)."""
-    items = tuple(subscription(one) for one in found)
     return SubscriptionList(
         len(items), items, self_links(f"/v3/customers/{customer_id}/subscriptions")
     )
@@ -235,24 +270,52 @@ def reseller(one: Reseller, profile: dict[str, Any]) -> ResellerOut:
     )
 
 
-def customer(one: Customer, profile: dict[str, Any]) -> CustomerOut:
-    """The Customer resource; `profile` carries the contact names to show."""
+def customer(
+    one: Customer, profile: dict[str, Any], quirks: Collection[str] = ()
+) -> CustomerOut:
+    """The Customer resource; `profile` carries the contact names to show, `quirks` are those of
+    its partner."""
+    discounts = [DiscountOut("LICENSE", one.license_level, one.hvd_code or UNSET)]
+    if not (_LICENSES_ALONE in quirks and price_lock(one, "LICENSE") is not None):
+        discounts.append(DiscountOut("CONSUMABLES", one.consumables_level))
     return CustomerOut(
         one.external_reference_id,
         one.customer_id,
         one.reseller_id,
         one.status,
         profile,
-        (
-            DiscountOut("LICENSE", one.license_level, one.hvd_code or UNSET),
-            DiscountOut("CONSUMABLES", one.consumables_level),
-        ),
+        tuple(discounts),
         one.tags,
         one.coterm_date.isoformat() if one.coterm_date else "",
         timestamp(one.created_at),
-        one.benefits,
+        benefits(one, quirks),
         one.global_sales,
         self_links(f"/v3/customers/{one.customer_id}"),
+    )
+
+
+def benefits(one: Customer, quirks: Collection[str] = ()) -> tuple[BenefitOut, ...]:
+    """A customer's three-year commit as the API shows it (accounts.md 10)."""
+    commit = one.three_year_commit
+    if commit is None:
+        return ()
+    held = commit.commitment
+    if held is not None and held.status == EXPIRED and _ENDED_VANISH in quirks:
+        held = None
+    shown = (_commitment(part) for part in (held, commit.request, commit.recommitment))
+    return (BenefitOut("THREE_YEAR_COMMIT", *shown),)
+
+
+def _commitment(one: Commitment | CommitmentRequest | None) -> CommitmentOut | None:
+    if one is None:
+        return None
+    return CommitmentOut(
+        start_date=one.start_date.isoformat() if one.start_date else UNSET,
+        end_date=one.end_date.isoformat() if one.end_date else UNSET,
+        status=one.status,
+        minimum_quantities=tuple(
+            MinimumQuantityOut(minimum.offer_type, minimum.quantity) for minimum in one.minimums
+        ),
     )
 
 

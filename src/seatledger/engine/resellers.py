@@ -110,14 +110,19 @@ async def update(scene: Scene, reseller_id: str, body: Body) -> Done | Refused:
 
 
 def form_refusal(
-    body: Body, partner: Partner, kind: Any, *, more_invalid: tuple[str, ...] = ()
+    body: Body,
+    partner: Partner,
+    kind: Any,
+    *,
+    more_missing: tuple[str, ...] = (),
+    more_invalid: tuple[str, ...] = (),
 ) -> Refused | None:
     """The refusal of an account body: its form and the values of its profile, together."""
     profile = body.raw.get("companyProfile")
-    missing: list[str] = []
+    missing: list[str] = list(more_missing)
     invalid: list[str] = list(more_invalid)
     if isinstance(profile, dict):
-        invalid += profile_faults(profile, countries=sold_countries(partner), kind=kind).paths
+        invalid += profile_faults(profile, countries=sold_countries(partner), kind=kind)
         address = profile.get("address")
         if isinstance(address, dict) and missing_postal_code(address):
             missing.append("companyProfile.address.postalCode")

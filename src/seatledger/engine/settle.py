@@ -1,27 +1,25 @@
 """Carrying out accepted work: orders and account validations that are due."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-import asyncpg
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, DUPLICATE, INVALID_ADDRESS, PENDING
-from seatledger.domain.fulfilment import Settlement, settle, verdict
-from seatledger.domain.model import Account, Customer, Order, Reseller
+from seatledger.domain.agenda import EXPIRED, scheduled
+from seatledger.domain.commitment_life import activated as activated_commit
+from seatledger.domain.effects import Settlement
+from seatledger.domain.fulfilment import settle, verdict
+from seatledger.domain.model import Account, Customer, Order, PartnerSettings, Reseller
+from seatledger.engine.claims import Scope, work_off
 from seatledger.engine.world import World
 from seatledger.store import accounts, rows, settling
-from seatledger.store.database import is_away, transaction
+from seatledger.store import due as due_work
+from seatledger.store.database import transaction
 from seatledger.store.ids import subscription_id
 from seatledger.store.rows import AnyConnection, AnyPool
 from seatledger.store.settling import Claim, Due, Event
-
-BATCH_CUSTOMERS = 100
-ATTEMPTS_BEFORE_PARKING = 5
-
-log = structlog.get_logger()
 
 
 class Settled(Struct, frozen=True):
@@ -35,12 +33,7 @@ class Settled(Struct, frozen=True):
 
 
 async def settle_due(
-    source: AnyPool | AnyConnection,
-    world: World,
-    at: datetime,
-    *,
-    wait: bool = False,
-    most: int | None = None,
+    source: AnyPool | AnyConnection, world: World, at: datetime, scope: Scope | None = None
 ) -> list[Settled]:
     """Settle everything of a partner that is due at the business instant `at`.
 
@@ -48,93 +41,31 @@ async def settle_due(
     `settle_orders`.
     """
     done = await settle_accounts(source, world, at)
-    return done + await settle_orders(source, world, at, wait=wait, most=most)
+    return done + await settle_orders(source, world, at, scope)
 
 
 async def settle_orders(
-    source: AnyPool | AnyConnection,
-    world: World,
-    at: datetime,
-    *,
-    customer_ids: Sequence[str] | None = None,
-    wait: bool = False,
-    most: int | None = None,
+    source: AnyPool | AnyConnection, world: World, at: datetime, scope: Scope | None = None
 ) -> list[Settled]:
-    """Settle the orders of some customers, or all, that are due at the business instant `at`.
+    """Settle the orders in scope that are due at the business instant `at`."""
 
-    `most` bounds the customers settled. With `wait` customers in use elsewhere are waited for,
-    otherwise passed over. Work that keeps failing is parked, never retried for ever; an error is
-    raised only when the database was away or preferred another transaction.
-    """
-    done: list[Settled] = []
-    remaining = most
-    fruitless: set[str] = set()  # customers tried in vain are not tried again by this call
-    while remaining is None or remaining > 0:
-        limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
-        claim = Claim(customer_ids, fruitless, limit, wait)
-        locked, settled = await _settle_batch(source, world, at, claim)
-        done += settled
-        if len(locked) < limit:
-            break
-        served = {one.customer_id for one in settled}
-        fruitless |= set(locked) - served
-        if remaining is not None:
-            remaining -= len(served)
-    return done
+    async def lock(connection: AnyConnection, claim: Claim) -> list[str]:
+        return await settling.lock_due(connection, world.partner_id, at, claim)
 
+    async def carry_out(connection: AnyConnection, locked: Sequence[str]) -> list[Settled]:
+        return await _carry_out(connection, world, locked, at)
 
-async def _settle_batch(
-    source: AnyPool | AnyConnection, world: World, at: datetime, claim: Claim
-) -> tuple[list[str], list[Settled]]:
-    """Settle the customers of one claim in one transaction; gives who they were and what was done.
-
-    If that fails, each is tried alone, so that one bad customer holds up nobody else.
-    """
-    locked: list[str] = []
-    try:
-        async with transaction(source) as connection:
-            locked = await settling.lock_due(connection, world.partner_id, at, claim)
-            return locked, await _carry_out(connection, world, locked, at)
-    except Exception as error:
-        if not locked or is_away(error) or isinstance(error, asyncpg.TransactionRollbackError):
-            raise
-        if len(locked) == 1:
-            await _note_failure(source, locked[0], error)
-            return locked, []
-    done: list[Settled] = []
-    for customer_id in locked:
-        alone = Claim([customer_id], claim.but_not, 1, claim.wait)
-        done += (await _settle_batch(source, world, at, alone))[1]
-    return locked, done
-
-
-async def _note_failure(
-    source: AnyPool | AnyConnection, customer_id: str, error: Exception
-) -> None:
-    reason = f"{type(error).__name__}: {error}"
-    async with transaction(source) as connection:
-        parked = await settling.count_attempt(
-            connection, customer_id, reason, limit=ATTEMPTS_BEFORE_PARKING
-        )
-    log.error(
-        "settlement failed",
-        customer_id=customer_id,
-        reason=reason,
-        parked=parked,
-        exc_info=error,
-    )
+    return await work_off(source, scope or Scope(), lock, carry_out, lambda one: one.customer_id)
 
 
 async def _carry_out(
     connection: AnyConnection, world: World, customer_ids: Sequence[str], at: datetime
 ) -> list[Settled]:
-    if not customer_ids:
-        return []
     settlements: list[Settlement] = []
     due = await settling.load_due(connection, customer_ids, at, world.partner.status)
     for one in due:
         settlements += _settle_customer(world, one, at)
-    events = [_order_event(one, at) for one in settlements]
+    events = [event for one in settlements for event in events_of(one, at)]
     await settling.save(connection, settlements, events)
     return [
         Settled("order", one.order.order_id, one.order.status, at, one.customer.customer_id)
@@ -152,37 +83,62 @@ def _settle_customer(world: World, due: Due, at: datetime) -> list[Settlement]:
         if status is None:
             continue
         account = replace(account, reference=originals.get(order.reference_order_id))
-        result = settle(order, account, status, world.catalog, at, subscription_id)
-        done.append(result)
+        result = settle(order, account, status, world.rules, at, subscription_id)
         if result.original is not None:
             originals[result.original.order_id] = result.original
-        account = _after(account, result)
+        account = with_settlement(account, result)
+        customer = scheduled(account.customer, account.subscriptions, world.partner.settings, at)
+        account = replace(account, customer=customer)
+        done.append(replace(result, customer=customer))
     return done
 
 
-def _after(account: Account, result: Settlement) -> Account:
+def with_settlement(account: Account, result: Settlement) -> Account:
+    """The account after an order has settled."""
     changed = {one.subscription_id: one for one in result.subscriptions}
     kept = [changed.pop(s.subscription_id, s) for s in account.subscriptions]
-    return replace(account, customer=result.customer, subscriptions=(*kept, *changed.values()))
+    renewed = (result.order,) if result.order.order_type == "RENEWAL" else ()
+    return replace(
+        account,
+        customer=result.customer,
+        subscriptions=(*kept, *changed.values()),
+        term_orders=(*account.term_orders, *renewed),
+    )
 
 
-def _order_event(result: Settlement, at: datetime) -> Event:
+def events_of(result: Settlement, at: datetime) -> list[Event]:
+    """What settling an order tells: its end, and the subscriptions that ended with it."""
     order: Order = result.order
     kind = "order_failed" if result.failed else "order_completed"
-    return Event(order.partner_id, at, kind, order.customer_id, order.order_id, "", order.status)
+    expired = [
+        Event(order.partner_id, at, EXPIRED, order.customer_id, "", one.subscription_id, one.status)
+        for one in result.expired
+    ]
+    ended = Event(order.partner_id, at, kind, order.customer_id, order.order_id, "", order.status)
+    return [ended, *expired]
 
 
 async def settle_accounts(
-    source: AnyPool | AnyConnection, world: World, at: datetime
+    source: AnyPool | AnyConnection,
+    world: World,
+    at: datetime,
+    *,
+    kinds: Collection[str] = ("reseller", "customer"),
+    customer_ids: Sequence[str] | None = None,
 ) -> list[Settled]:
-    """Finish the validation of resellers and customers that is due (accounts.md 5.1)."""
+    """Finish the validation of resellers and customers that is due (accounts.md 5.1).
+
+    With `customer_ids` those customers alone.
+    """
     async with transaction(source) as connection:
-        resellers, customers = await settling.lock_due_accounts(connection, world.partner_id, at)
+        resellers, customers = await settling.lock_due_accounts(
+            connection, world.partner_id, at, kinds, customer_ids
+        )
         validated = [_validated_reseller(one) for one in resellers]
         await rows.upsert(connection, "reseller", "reseller_id", validated)
         activated = []
         for one in sorted(customers, key=lambda one: (one.created_at, one.customer_id)):
-            activated.append(await _validated_customer(connection, one))
+            activated.append(await _validated_customer(connection, one, world.partner.settings, at))
             # At once: of two with the same name the later one is the duplicate.
             await rows.upsert(connection, "customer", "customer_id", activated[-1:])
         done = [
@@ -207,14 +163,17 @@ def _validated_reseller(reseller: Reseller) -> Reseller:
     )
 
 
-async def _validated_customer(connection: AnyConnection, customer: Customer) -> Customer:
+async def _validated_customer(
+    connection: AnyConnection, customer: Customer, settings: PartnerSettings, at: datetime
+) -> Customer:
     """Checked for blocked, duplicate, address, in this order; the first hit decides."""
     status = customer.injected_status or ACTIVE
     if status in (ACTIVE, INVALID_ADDRESS) and await accounts.has_twin(connection, customer):
         status = DUPLICATE
-    return replace(
+    decided = replace(
         customer, status=status, version=customer.version + 1, settle_at=None, injected_status=None
     )
+    return scheduled(activated_commit(decided, at), (), settings, at)
 
 
 async def fail_waiting_orders(
@@ -223,5 +182,5 @@ async def fail_waiting_orders(
     """Orders that waited for a customer fail with it (1024), whether due or held."""
     if customer.status == PENDING:
         return
-    await settling.release_of(connection, world.partner_id, at, customer.customer_id, None)
+    await due_work.release(connection, world.partner_id, at, customer_id=customer.customer_id)
     await _carry_out(connection, world, [customer.customer_id], at)

@@ -5,16 +5,19 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Struct
 
 from seatledger.clock import RealClock
+from seatledger.domain.calendar import LATEST
 from seatledger.domain.catalog import Catalog
 from seatledger.domain.catalog_file import read_catalog
 from seatledger.domain.discount_file import read_discounts
 from seatledger.domain.discounts import FlexDiscounts
+from seatledger.domain.effects import Rules
 from seatledger.domain.model import Partner
 from seatledger.store import partners
 from seatledger.store.partners import WorldRow
 from seatledger.store.rows import AnyConnection, AnyPool
 
 KEPT_SECONDS = 5.0  # how long a production process may act on a contract changed elsewhere
+MOST_WORLDS = 10_000  # kept by a process; those read longest ago make room
 
 
 class World(Struct, frozen=True):
@@ -33,6 +36,11 @@ class World(Struct, frozen=True):
     def partner_id(self) -> str:
         """The tenant."""
         return self.row.partner_id
+
+    @property
+    def rules(self) -> Rules:
+        """What its orders are carried out by."""
+        return Rules(self.row.doc, self.catalog, self.discounts)
 
     def now(self, real: datetime) -> datetime:
         """The business instant at a real one, in whole seconds (platform.md 10)."""
@@ -60,13 +68,18 @@ class World(Struct, frozen=True):
 
 
 def business_now(row: WorldRow, real: datetime) -> datetime:
-    """The partner's clock: real time, a frozen instant, or one running from an instant."""
+    """The partner's clock: real time, a frozen instant, or one running from an instant.
+
+    One that runs stands still where dates end, and never shows less than what it was set to.
+    """
     if row.clock_mode == "system":
         instant = real
     elif row.clock_mode == "frozen":
         instant = row.clock_at
     else:
-        instant = row.clock_at + (real - row.clock_real) * row.clock_rate
+        elapsed = (real - row.clock_real).total_seconds() * row.clock_rate
+        left = (LATEST - row.clock_at).total_seconds()
+        instant = row.clock_at + timedelta(seconds=min(max(0.0, elapsed), left))
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
@@ -120,20 +133,23 @@ class Worlds:
                 return await self.refresh(partner_id, own)
         row = await partners.load(connection, partner_id)
         if row is None:
-            self._worlds.pop(partner_id, None)
+            self._drop(partner_id)
             return None
         world = World(
             row,
             await self._catalog(connection, row.catalog_version),
             await self._flex_discounts(connection, row.discounts_version),
         )
+        self._drop(partner_id)  # so that the order of the worlds is that of their reading
+        if len(self._worlds) >= MOST_WORLDS:
+            self._drop(next(iter(self._worlds)))
         self._worlds[partner_id] = world
         self._seen[partner_id] = self._clock.monotonic()
         return world
 
-    def real_now(self) -> datetime:
-        """The real instant."""
-        return self._clock.now()
+    def _drop(self, partner_id: str) -> None:
+        self._worlds.pop(partner_id, None)
+        self._seen.pop(partner_id, None)
 
     def now(self, world: World) -> datetime:
         """The business instant of a world."""
@@ -142,11 +158,15 @@ class Worlds:
     async def _catalog(self, connection: AnyConnection, version: int) -> Catalog:
         if version not in self._catalogs:
             text = await partners.data_set(connection, version)
+            used = {one.row.catalog_version for one in self._worlds.values()}
+            self._catalogs = {one: self._catalogs[one] for one in used & self._catalogs.keys()}
             self._catalogs[version] = read_catalog(text).catalog
         return self._catalogs[version]
 
     async def _flex_discounts(self, connection: AnyConnection, version: int) -> FlexDiscounts:
         if version not in self._discounts:
             text = await partners.data_set(connection, version)
+            used = {one.row.discounts_version for one in self._worlds.values()}
+            self._discounts = {one: self._discounts[one] for one in used & self._discounts.keys()}
             self._discounts[version] = read_discounts(text)
         return self._discounts[version]

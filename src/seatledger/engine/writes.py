@@ -1,5 +1,6 @@
 """The way of every write that is not an order: decide on a snapshot, write under a guard."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -7,7 +8,7 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from seatledger.contract.limits import MAX_ATTEMPTS
+from seatledger.contract.limits import MAX_ATTEMPTS, MAX_WAIT_SECONDS
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.calls import (
@@ -23,8 +24,8 @@ from seatledger.engine.calls import (
 from seatledger.engine.in_flight import InFlight
 from seatledger.engine.settle import settle_accounts
 from seatledger.engine.world import World, Worlds
-from seatledger.store import replays
-from seatledger.store.database import is_away
+from seatledger.store import partners, replays
+from seatledger.store.database import LOCK_TIMEOUT_MS, is_away
 from seatledger.store.placing import Stored
 from seatledger.store.rows import AnyConnection, AnyPool
 
@@ -74,18 +75,23 @@ class Writes:
 
         `decide` reads and judges; no lock is held meanwhile. Its writes and the stored answer go
         into one transaction. Raises Unavailable (503) when the database is away or the row keeps
-        changing.
+        changing or stays locked.
         """
         return await self._in_flight.once(
             call.key, lambda: self._perform(call, decide), lambda: refused(Refused("4122"))
         )
 
     async def _perform(self, call: Call, decide: Decide) -> Answer:
+        loop = asyncio.get_running_loop()
+        last_start = loop.time() + MAX_WAIT_SECONDS - LOCK_TIMEOUT_MS / 1000
         for _ in range(MAX_ATTEMPTS):
             try:
                 return await self._attempt(call, decide)
             except (LostRace, asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
                 continue
+            except asyncpg.LockNotAvailableError as error:
+                if loop.time() > last_start:
+                    raise Unavailable(1) from error
             except Exception as error:
                 if is_away(error):
                     raise Unavailable(5) from error
@@ -96,7 +102,7 @@ class Writes:
         async with self._pool.acquire() as connection:
             world = await self._worlds.current(call.partner_id, connection)
             if world is None:
-                raise Unavailable(1)
+                return refused(Refused("4115"))
             now = self._worlds.now(world)
             memory = await replays.recall(
                 connection, call.key, call.own_request_id, alive_since(now)
@@ -110,7 +116,7 @@ class Writes:
             answer = _answer(decision)
             code = decision.code if isinstance(decision, Refused) else ""
             if is_stored(answer.http_status, code):
-                await self._write(connection, call, decision, answer, now)
+                await self._write(connection, call, decision, answer, now, world.row.version)
         if isinstance(decision, Done) and decision.validates_account and world.settles_at_once:
             try:
                 await settle_accounts(self._pool, world, now)
@@ -126,8 +132,11 @@ class Writes:
         decision: Done | Refused,
         answer: Answer,
         now: datetime,
+        seen_world: int,
     ) -> None:
         async with connection.transaction():
+            if not await partners.hold(connection, call.partner_id, seen_world):
+                raise LostRace
             if isinstance(decision, Done):
                 for write in decision.writes:
                     await write(connection)

@@ -37,10 +37,17 @@ class Refusal(Exception):
         self.refusal = refusal
 
 
-class Control:
-    """One control call: the caller's world, path parameters, query and body."""
+class Document(Struct, frozen=True):
+    """An answer that is no JSON."""
 
-    __slots__ = ("base_url", "engine", "params", "query", "raw", "world")
+    content: bytes
+    media_type: str
+
+
+class Control:
+    """One control call: the caller's world, path parameters, query, body, and what it accepts."""
+
+    __slots__ = ("accept", "base_url", "engine", "params", "query", "raw", "world")
 
     def __init__(
         self,
@@ -50,6 +57,7 @@ class Control:
         query: Query,
         raw: dict[str, Any],
         base_url: str,
+        accept: str,
     ) -> None:
         self.engine = engine
         self.world = world
@@ -57,6 +65,7 @@ class Control:
         self.query = query
         self.raw = raw
         self.base_url = base_url
+        self.accept = accept
 
     @property
     def own(self) -> World:
@@ -131,6 +140,7 @@ class Desk:
                 Query(request.scope["query_string"]),
                 {"text": body.decode("utf-8", "replace")} if _is_text(headers) else raw,
                 str(request.base_url).rstrip("/"),
+                headers.one(b"accept") or "",
             )
             status, value = await action(control)
         except Malformed as error:
@@ -139,6 +149,8 @@ class Desk:
             return refused(error.refusal)
         except Conflict as error:
             return answers.conflict(str(error))
+        if isinstance(value, Document):
+            return Answer(status, value.content, media_type=value.media_type)
         return Answer(status, b"" if value is None else render.encode(value))
 
     def _is_admin(self, headers: Headers) -> bool:

@@ -1,6 +1,6 @@
 """Direct edits of accounts, orders and subscriptions, with their effects (sandbox.md 3)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from msgspec import UNSET
@@ -14,14 +14,18 @@ from seatledger.contract.statuses import (
     PENDING,
     RETURNED,
 )
-from seatledger.domain.fulfilment import Settlement
+from seatledger.domain.agenda import scheduled
+from seatledger.domain.calendar import utc_day
+from seatledger.domain.commitment_life import activated
+from seatledger.domain.effects import Settlement
 from seatledger.domain.invariants import History
 from seatledger.domain.levels import LICENSE
 from seatledger.domain.model import Customer, Order, Subscription
 from seatledger.domain.outcome import Refused
 from seatledger.engine import customers, manual, render, resellers
+from seatledger.engine.claims import Scope
 from seatledger.engine.context import Engine
-from seatledger.engine.settle import fail_waiting_orders, settle_orders
+from seatledger.engine.settle import events_of, fail_waiting_orders, settle_orders
 from seatledger.engine.world import World
 from seatledger.sandbox.control import Conflict, Control, Refusal
 from seatledger.sandbox.edit_bodies import (
@@ -36,7 +40,6 @@ from seatledger.sandbox.edit_bodies import (
 )
 from seatledger.store import accounts, edits, history, settling
 from seatledger.store.rows import AnyConnection
-from seatledger.store.settling import Event
 
 _GIVEN_BACK_WHOLE = frozenset({"NEW", "RENEWAL"})
 
@@ -101,29 +104,22 @@ async def edit_customer(
     check_discounts(wanted.discounts or ())
     coterm = day_of(wanted.coterm_date, "cotermDate")
     async with engine.pool.acquire() as connection, connection.transaction():
-        before = await _locked(connection, world, customer_id, "1116")
+        before = await locked_history(connection, world, customer_id, "1116")
         if wanted.global_sales_enabled and not wanted.force:
             _refuse_global_sales(world, before.customer)
-        changed = _edited_customer(before.customer, wanted)
+        changed = activated(_edited_customer(before.customer, wanted), at)
         after = replace(before, customer=changed)
         if coterm is not None:
-            after = replace(
-                after,
-                customer=replace(changed, coterm_date=coterm),
-                subscriptions=tuple(
-                    replace(one, renewal_date=coterm) if one.is_open and not one.own_line else one
-                    for one in before.subscriptions
-                ),
-            )
-        await _save(connection, before, after, at)
+            after = _with_anniversary(after, coterm)
+        await _save(connection, world, before, after, at)
         if wanted.status not in (None, ACTIVE):
             await fail_waiting_orders(connection, world, after.customer, at)
     if wanted.status == ACTIVE:
-        await settle_orders(engine.pool, world, at, customer_ids=[customer_id], wait=True)
+        await settle_orders(engine.pool, world, at, Scope([customer_id], wait=True))
     async with engine.pool.acquire() as connection:
         shown = await customers.read(connection, world.partner_id, customer_id)
     assert shown is not None
-    return render.customer(shown, shown.profile)
+    return render.customer(shown, shown.profile, world.partner.quirks)
 
 
 def _refuse_global_sales(world: World, stored: Customer) -> None:
@@ -173,7 +169,7 @@ async def edit_order(
         return_id = ""
         if wanted.status == RETURNED:
             return_id = world.partner.settings.id_prefix + await engine.ids.returns.new(connection)
-        before = await _locked(connection, world, customer_id, "2115")
+        before = await locked_history(connection, world, customer_id, "2115")
         after = before
         if created_at is not None:
             after = _moved(before, _order_of(before, order_id), created_at)
@@ -185,7 +181,9 @@ async def edit_order(
             after = _with_next_version(manual.with_order(after, _forced(stored, wanted.status)))
         else:
             settlement = _transition(world, after, stored, wanted.status, return_id, at)
-        await _save(connection, before, after, at, settlement=settlement, forced=wanted.force)
+        await _save(
+            connection, world, before, after, at, settlement=settlement, forced=wanted.force
+        )
         shown = await history.order(connection, world.partner_id, customer_id, order_id)
     assert shown is not None
     return render.order_by_id(shown, fetch_price=False)
@@ -233,9 +231,9 @@ def _transition(
         raise Conflict("the order was edited by force before; only force changes it now")
     try:
         if stored.status == PENDING and status in _settled_statuses(stored):
-            found = manual.settle_order(known, stored, status, world.catalog, at)
+            found = manual.settle_order(known, stored, status, world.rules, at)
         elif wanted == (ACTIVE, RETURNED) and stored.order_type in _GIVEN_BACK_WHOLE:
-            found = manual.give_back(known, stored, return_id, world.catalog, at)
+            found = manual.give_back(known, stored, return_id, world.rules, at)
         else:
             raise Conflict(
                 f"a {stored.order_type} order does not go from {stored.status} to {status} "
@@ -269,7 +267,7 @@ async def edit_subscription(
     at = engine.worlds.now(world)
     renewal_date = day_of(wanted.renewal_date, "renewalDate")
     async with engine.pool.acquire() as connection, connection.transaction():
-        before = await _locked(connection, world, customer_id, "3115")
+        before = await locked_history(connection, world, customer_id, "3115")
         found = [one for one in before.subscriptions if one.subscription_id == subscription_id]
         if not found:
             raise Refusal(Refused("3115"))
@@ -283,7 +281,7 @@ async def edit_subscription(
             subscriptions=tuple(changed if s is stored else s for s in before.subscriptions),
             entries=before.entries if entry is None else (*before.entries, entry),
         )
-        await _save(connection, before, after, at)
+        await _save(connection, world, before, after, at)
     return render.subscription(changed)
 
 
@@ -312,17 +310,39 @@ def _edited_subscription(stored: Subscription, wanted: SubscriptionEdit) -> Subs
     return changed
 
 
-async def _locked(
+async def locked_history(
     connection: AnyConnection, world: World, customer_id: str, unknown_code: str
 ) -> History:
+    """A locked customer with everything of it; Refusal with `unknown_code` if there is none."""
     found = await edits.lock_history(connection, world.partner_id, customer_id)
     if found is None:
         raise Refusal(Refused(unknown_code))
     return found
 
 
+async def anniversary_today(
+    connection: AnyConnection, world: World, before: History, at: datetime
+) -> None:
+    """Move a customer's anniversary to the UTC day of the business instant `at`."""
+    after = _with_anniversary(_with_next_version(before), utc_day(at))
+    await _save(connection, world, before, after, at)
+
+
+def _with_anniversary(known: History, day: date) -> History:
+    """The anniversary moved, and with it the open subscriptions that follow it."""
+    return replace(
+        known,
+        customer=replace(known.customer, coterm_date=day),
+        subscriptions=tuple(
+            replace(one, renewal_date=day) if one.is_open and not one.own_line else one
+            for one in known.subscriptions
+        ),
+    )
+
+
 async def _save(
     connection: AnyConnection,
+    world: World,
     before: History,
     after: History,
     at: datetime,
@@ -335,17 +355,10 @@ async def _save(
     broken = [] if forced else manual.newly_broken(before, result)
     if broken:
         raise Conflict("; ".join(broken))
+    customer = scheduled(result.customer, result.subscriptions, world.partner.settings, at)
     if settlement is None:
-        await edits.save(connection, before, after)
+        await edits.save(connection, before, replace(after, customer=customer))
         return
-    settled = settlement.order
-    await edits.save(connection, before, manual.with_order(after, settled))
-    event = Event(
-        settled.partner_id,
-        at,
-        "order_failed" if settlement.failed else "order_completed",
-        settled.customer_id,
-        settled.order_id,
-        result=settled.status,
-    )
-    await settling.save(connection, [settlement], [event])
+    settlement = replace(settlement, customer=customer)
+    await edits.save(connection, before, manual.with_order(after, settlement.order))
+    await settling.save(connection, [settlement], events_of(settlement, at))

@@ -3,17 +3,18 @@
 import asyncio
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec import Struct
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from seatledger.api import answers
 from seatledger.api.body import Malformed, parse_object
 from seatledger.api.context import Context, Handler
 from seatledger.api.interception import ABORT, FAULT_HEADER, Aborted
 from seatledger.contract.resources import ErrorOut
+from seatledger.contract.statuses import DUPLICATE, INACTIVE
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.calls import Answer
@@ -222,10 +223,10 @@ def _concerns(effect: Effect, asked: _Asked) -> bool:
         if not asked.is_post_to("/v3/customers/*/orders"):
             return False
         # A credit can only be refused as a whole (orders.md 1.6).
-        is_credit = asked.order_type == "RETURN" and effect.status == "1004"
+        is_credit = asked.order_type == "RETURN" and effect.status == INACTIVE
         return asked.order_type == "NEW" or is_credit
     if isinstance(effect, AccountFails):
-        is_reseller = asked.is_post_to("/v3/resellers") and effect.status != "1014"
+        is_reseller = asked.is_post_to("/v3/resellers") and effect.status != DUPLICATE
         return is_reseller or asked.is_post_to("/v3/customers")
     return True
 
@@ -250,7 +251,7 @@ async def _strike(effect: Effect, request: Request, context: Context, handler: H
             if effect.type == "timeout_after_commit":
                 await handler(context)
             await asyncio.sleep(effect.seconds)
-            return await _hang_up(request)
+            await _hang_up(request)
         case GatewayTimeout():
             await handler(context)
             return Answer(504, _GATEWAY_TIMEOUT)
@@ -267,12 +268,12 @@ def _wait(effect: Latency) -> float:
     return _CHANCE.uniform(effect.min, effect.max)
 
 
-async def _hang_up(request: Request) -> Answer:
-    """Drop the connection; the answer given back reaches nobody."""
+async def _hang_up(request: Request) -> NoReturn:
+    """Drop the connection; nobody is left to be answered."""
     abort = request.scope.get("extensions", {}).get(ABORT)
     if abort is None:
         raise Aborted
     abort()
     while (await request.receive())["type"] != "http.disconnect":
         pass
-    return answers.refusal("1124")
+    raise ClientDisconnect

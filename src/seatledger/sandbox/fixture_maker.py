@@ -9,6 +9,7 @@ import msgspec
 
 from seatledger.contract.statuses import ACTIVE, PENDING
 from seatledger.contract.walker import FieldFaults
+from seatledger.domain.benefits import Minimum
 from seatledger.domain.catalog import Offer
 from seatledger.domain.model import Customer, Order
 from seatledger.domain.orders.request import OrderRequest, RequestLine
@@ -20,6 +21,7 @@ from seatledger.engine.context import Engine
 from seatledger.engine.judging import OrderCall
 from seatledger.engine.world import World
 from seatledger.sandbox import edits
+from seatledger.sandbox.commitments import change_commit, enroll_now
 from seatledger.sandbox.control import Conflict, Refusal
 from seatledger.sandbox.edit_bodies import CustomerEdit, OrderEdit, OrderStatus, ResellerEdit
 from seatledger.sandbox.market import Market, home_market, market_of
@@ -152,6 +154,16 @@ class Maker:
         """A direct edit of the customer."""
         assert self._customer_id is not None
         await edits.edit_customer(self._engine, self.world, self._customer_id, wanted)
+
+    async def commit(self, *minimums: Minimum) -> None:
+        """A three-year commit of the customer, from its own side."""
+        assert self._customer_id is not None
+        await change_commit(
+            self._engine,
+            self.world,
+            self._customer_id,
+            lambda account, catalog, now: enroll_now(account, catalog, minimums, now),
+        )
 
     async def ids(self, order_ids: list[str]) -> dict[str, Any]:
         """What a set answers: its accounts, orders and the subscriptions those filled."""

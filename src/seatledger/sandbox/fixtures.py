@@ -10,7 +10,10 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
+from seatledger.contract.statuses import INACTIVE
+from seatledger.domain.benefits import Minimum
 from seatledger.domain.calendar import add_years, utc_day
+from seatledger.domain.levels import LICENSE
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.context import Engine
@@ -43,7 +46,7 @@ async def orders(maker: Maker) -> dict[str, Any]:
     market = await maker.market()
     offer = market.offers[0]
     kept = await maker.order(market, offer, 5)
-    failed = await maker.order(market, offer, 2, status="1004")
+    failed = await maker.order(market, offer, 2, status=INACTIVE)
     returned = await maker.order(market, offer, 3)
     await maker.give_back(returned)
     return await maker.ids([kept, failed, returned])
@@ -135,6 +138,18 @@ async def hvd(maker: Maker) -> dict[str, Any]:
     return await maker.ids([placed])
 
 
+async def three_year_commit(maker: Maker) -> dict[str, Any]:
+    """A customer committed to 10 licences since today, reached by an order of 12 placed now.
+
+    The anniversary is one year from today, the commitment ends three years from yesterday.
+    """
+    await maker.customer(_market_of(maker, "COM"))
+    market = await maker.market()
+    placed = await maker.order(market, market.offers[0], 12)
+    await maker.commit(Minimum(LICENSE, 10))
+    return await maker.ids([placed])
+
+
 SETS: Final[dict[str, Callable[[Maker], Awaitable[dict[str, Any]]]]] = {
     "reseller": reseller,
     "customer": customer,
@@ -145,6 +160,7 @@ SETS: Final[dict[str, Callable[[Maker], Awaitable[dict[str, Any]]]]] = {
     "education-k12": education_k12,
     "returns-window": returns_window,
     "hvd": hvd,
+    "three-year-commit": three_year_commit,
 }
 
 

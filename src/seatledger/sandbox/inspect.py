@@ -1,18 +1,30 @@
 """Looking into a world: why, whether it is sound, what happened (sandbox.md 5.5)."""
 
-from typing import Any
+import io
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from seatledger.api.orders import read_order
 from seatledger.api.query import Query
+from seatledger.contract.statuses import RENEWAL_ORDER_TYPES
 from seatledger.domain import why
 from seatledger.domain.outcome import Refused
-from seatledger.engine import maintenance, render
+from seatledger.engine import maintenance, reconciliation, render
 from seatledger.engine.explain import explain_preview
-from seatledger.sandbox.control import Control, Refusal
+from seatledger.engine.sheets import CSV, XLSX
+from seatledger.sandbox.control import Control, Document, Refusal
 from seatledger.store import history, worldlog
 from seatledger.store.settling import Event
 
 _MOST_EVENTS = 1_000
+
+
+class ReconciliationIn(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """POST /sandbox/reconciliation-files: a month like 202602, a currency where there are more."""
+
+    month: Annotated[str, Meta(min_length=1)]
+    currency: str | None = None
 
 
 async def explain_order(control: Control) -> tuple[int, Any]:
@@ -21,16 +33,23 @@ async def explain_order(control: Control) -> tuple[int, Any]:
         order = await history.any_order(connection, control.partner_id, control.params["order-id"])
     if order is None:
         raise Refusal(Refused("2115"))
-    told = why.explain(order.basis, order.lines) if order.basis is not None else {"lines": []}
+    told: dict[str, Any] = {"lines": []}
+    if order.basis is not None:
+        told = why.explain(order.order_type, order.basis, order.lines)
     return 200, {"orderId": order.order_id, "orderType": order.order_type, **told}
 
 
 async def explain_order_preview(control: Control) -> tuple[int, Any]:
-    """POST /sandbox/explain/preview: an order body with its customerId, decided and told."""
+    """POST /sandbox/explain/preview: an order body with its customerId, decided and told.
+
+    Renewals are told as their preview, everything else as a PREVIEW.
+    """
     customer_id = control.raw.get("customerId")
     if not isinstance(customer_id, str) or not customer_id:
         raise Refusal(Refused("1122", ("customerId",)))
-    body = render.encode({**control.raw, "orderType": "PREVIEW"})
+    is_renewal = control.raw.get("orderType") in RENEWAL_ORDER_TYPES
+    order_type = "PREVIEW_RENEWAL" if is_renewal else "PREVIEW"
+    body = render.encode({**control.raw, "orderType": order_type})
     _, request = read_order(body, Query(b""), customer_id, control.own.partner)
     if isinstance(request, Refused):
         raise Refusal(request)
@@ -38,13 +57,19 @@ async def explain_order_preview(control: Control) -> tuple[int, Any]:
     if isinstance(decision, Refused):
         raise Refusal(decision)
     preview = render.preview(request, decision, customer_id)
-    return 200, {"preview": preview, **why.explain(decision.basis, decision.lines)}
+    told = why.explain(request.order_type, decision.basis, decision.lines)
+    return 200, {"preview": preview, **told}
 
 
 async def invariants(control: Control) -> tuple[int, Any]:
     """GET /sandbox/invariants."""
     report = await maintenance.check_partner(control.engine.pool, control.partner_id)
-    return 200, {"ok": report.ok, "checked": report.checked, "violations": report.violations}
+    return 200, {
+        "ok": report.ok,
+        "checked": report.checked,
+        "violations": report.violations,
+        "parked": [{"customerId": one.customer_id, "reason": one.reason} for one in report.parked],
+    }
 
 
 async def events(control: Control) -> tuple[int, Any]:
@@ -71,3 +96,22 @@ def _event(sequence: int, one: Event) -> dict[str, Any]:
         "kind": one.kind,
         **{name: value for name, value in named.items() if value},
     }
+
+
+async def reconciliation_file(control: Control) -> tuple[int, Any]:
+    """POST /sandbox/reconciliation-files: a month's file as CSV, or as XLSX if accepted."""
+    wanted: ReconciliationIn = control.body(ReconciliationIn)
+    media_type = XLSX if XLSX in control.accept.lower() else CSV
+    content = io.BytesIO()
+    refused = await reconciliation.write(
+        control.engine.pool,
+        control.engine.worlds,
+        control.partner_id,
+        wanted.month,
+        wanted.currency or "",
+        media_type,
+        content,
+    )
+    if refused is not None:
+        raise Refusal(refused)
+    return 200, Document(content.getvalue(), media_type)

@@ -6,7 +6,16 @@ from starlette.routing import Route
 
 from seatledger.api.gate import Gate
 from seatledger.engine.context import Engine
-from seatledger.sandbox import edits, faults, fixtures, inspect, time_control, worlds
+from seatledger.sandbox import (
+    anniversary,
+    commitments,
+    edits,
+    faults,
+    fixtures,
+    inspect,
+    time_control,
+    worlds,
+)
 from seatledger.sandbox.control import Control, Desk
 from seatledger.settings import Settings
 
@@ -22,6 +31,8 @@ class Sandbox:
         """Every route (sandbox.md 2, 3, 5)."""
         desk = self._desk
         customer = "/sandbox/customers/{customer_id}"
+        subscription = customer + "/subscriptions/{subscription_id}"
+        commit = customer + "/three-year-commit"
         return [
             desk.own("/sandbox", get=self._index),
             desk.instance("/sandbox/partners", get=worlds.list_all, post=worlds.create),
@@ -34,7 +45,13 @@ class Sandbox:
             desk.own("/sandbox/resellers/{reseller_id}", patch=edits.reseller),
             desk.own(customer, patch=edits.customer),
             desk.own(customer + "/orders/{order_id}", patch=edits.order),
-            desk.own(customer + "/subscriptions/{subscription_id}", patch=edits.subscription),
+            desk.own(subscription, patch=edits.subscription),
+            desk.own(customer + "/renewal-run", post=anniversary.renewal_run),
+            desk.own(subscription + "/expire", post=anniversary.expire),
+            desk.own(commit, patch=commitments.edit_terms),
+            desk.own(commit + "/accept", post=commitments.accept),
+            desk.own(commit + "/decline", post=commitments.decline),
+            desk.own(commit + "/enroll", post=commitments.enroll),
             desk.own("/sandbox/clock", get=time_control.show_clock, put=time_control.set_clock),
             desk.own("/sandbox/clock/advance", post=time_control.advance),
             desk.own(
@@ -47,6 +64,7 @@ class Sandbox:
             desk.own("/sandbox/faults/{fault_id}", delete=faults.disarm),
             desk.own("/sandbox/explain/orders/{order_id}", get=inspect.explain_order),
             desk.own("/sandbox/explain/preview", post=inspect.explain_order_preview),
+            desk.own("/sandbox/reconciliation-files", post=inspect.reconciliation_file),
             desk.own("/sandbox/invariants", get=inspect.invariants),
             desk.own("/sandbox/events", get=inspect.events),
         ]

@@ -3,20 +3,27 @@
 from datetime import datetime
 from typing import Any
 
-from seatledger.api.query import instant_of
 from seatledger.domain.catalog_file import CatalogFileError
+from seatledger.domain.model import PartnerSettings
 from seatledger.domain.outcome import Refused
+from seatledger.domain.reconciliation import closing_after
 from seatledger.engine import partners as partner_rules
 from seatledger.engine import render
+from seatledger.engine.agenda import run_agenda
+from seatledger.engine.claims import Scope
 from seatledger.engine.credentials import new_secret
 from seatledger.engine.partners import NewWorld
 from seatledger.sandbox import fixtures
 from seatledger.sandbox.control import Conflict, Control, Refusal
-from seatledger.store import partners
+from seatledger.sandbox.time_control import clock_held, moment_in_range
+from seatledger.store import due, partners
 
 _CONTRACT_FIELDS = (
     "name", "status", "country", "regions", "currencies", "marketSegments", "programs",
     "globalSalesEnabled", "lgaEnabled", "flags", "quirks",
+)  # fmt: skip
+_DUE_DATE_FLAGS = (
+    "late_renewal_days", "three_yc_request_ttl_days", "three_yc_compliance_days", "relaxed_3yc",
 )  # fmt: skip
 _NEW_FIELDS = (*_CONTRACT_FIELDS, "distributorId", "clock", "settlement", "fixtures")
 
@@ -72,10 +79,9 @@ def _start(clock: object, real: datetime) -> datetime:
     if clock is None:
         return real.replace(microsecond=0)
     text = clock.get("now") if isinstance(clock, dict) else None
-    instant = instant_of(text) if isinstance(text, str) else None
-    if instant is None:
+    if not isinstance(text, str):
         raise Refusal(Refused("1117", ("clock.now",)))
-    return instant
+    return moment_in_range(text, "clock.now")
 
 
 async def list_all(control: Control) -> tuple[int, Any]:
@@ -107,13 +113,26 @@ async def delete(control: Control) -> tuple[int, Any]:
 async def change(control: Control) -> tuple[int, Any]:
     """PATCH /sandbox/partner: contract fields, flags, quirks of the caller."""
     _judge(control.raw, _CONTRACT_FIELDS)
-    row = control.own.row
-    partner = partner_rules.changed_partner(row.doc, control.raw)
-    async with control.engine.pool.acquire() as connection:
-        if not await partners.replace_doc(connection, partner, row.version):
-            raise Conflict("the partner was changed at the same time, try again")
-    await control.engine.worlds.refresh(control.partner_id)
+    async with control.engine.pool.acquire() as connection, connection.transaction():
+        row = await partners.load_locked(connection, control.partner_id)
+        if row is None:
+            raise Refusal(Refused("4115"))
+        partner = partner_rules.changed_partner(row.doc, control.raw)
+        await partners.replace_doc(connection, partner, row.version)
+        if _changes_due_dates(row.doc.settings, partner.settings):
+            now = control.engine.worlds.now(control.own)
+            await due.look_again(connection, control.partner_id, now)
+    world = await control.engine.worlds.refresh(control.partner_id)
+    if world is not None:
+        now = control.engine.worlds.now(world)
+        scope = Scope(wait=True)
+        await run_agenda(control.engine.pool, world, control.engine.ids, now, scope)
     return 200, shown(partner)
+
+
+def _changes_due_dates(before: PartnerSettings, after: PartnerSettings) -> bool:
+    """Whether what happens to customers by itself falls on other days now."""
+    return any(getattr(before, name) != getattr(after, name) for name in _DUE_DATE_FLAGS)
 
 
 async def show(control: Control) -> tuple[int, Any]:
@@ -153,11 +172,10 @@ async def _put(control: Control, kind: str) -> tuple[int, Any]:
     text = control.raw.get("text")
     if not isinstance(text, str):
         raise Refusal(Refused("1122", ("text",)))
-    now = control.engine.clock.now()
     try:
         async with control.engine.pool.acquire() as connection, connection.transaction():
             version, rows, _ = await partner_rules.load_data_set(
-                connection, kind, text, now, control.partner_id
+                connection, kind, text, control.partner_id
             )
     except CatalogFileError as error:
         raise Refusal(Refused("400", error.problems)) from error
@@ -166,7 +184,8 @@ async def _put(control: Control, kind: str) -> tuple[int, Any]:
 
 
 async def reset(control: Control) -> tuple[int, Any]:
-    """POST /sandbox/reset: an empty world; partner, credentials and tokens stay."""
+    """POST /sandbox/reset: an empty world; partner, credentials and tokens stay, and the clock
+    unless another is given."""
     unknown = [name for name in control.raw if name not in ("fixtures", "clock")]
     if unknown:
         raise Refusal(Refused("1121", tuple(unknown)))
@@ -174,14 +193,15 @@ async def reset(control: Control) -> tuple[int, Any]:
     if not isinstance(names, list) or any(name not in fixtures.SETS for name in names):
         raise Refusal(Refused("1117", ("fixtures",)))
     real = control.engine.clock.now()
-    row = control.own.row
-    at = _start(control.raw["clock"], real) if control.raw.get("clock") else row.clock_at
-    async with control.engine.pool.acquire() as connection, connection.transaction():
+    at = _start(control.raw["clock"], real) if control.raw.get("clock") else None
+    async with clock_held(control) as (connection, _), connection.transaction():
         await partners.empty(connection, control.partner_id)
         await partners.set_faults_armed(connection, control.partner_id, False)
-        await partners.set_clock(
-            connection, control.partner_id, mode="frozen", at=at, real=real, rate=1.0
-        )
+        if at is not None:
+            await partners.set_closing(connection, control.partner_id, closing_after(at))
+            await partners.set_clock(
+                connection, control.partner_id, mode="frozen", at=at, real=real, rate=1.0
+            )
     await control.engine.worlds.refresh(control.partner_id)
     made = {name: await fixtures.make(control.engine, control.partner_id, name) for name in names}
     return 200, {"fixtures": made}

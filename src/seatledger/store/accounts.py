@@ -5,6 +5,7 @@ from typing import Any
 
 from asyncpg import Record
 
+from seatledger.contract.statuses import ACTIVE, PENDING
 from seatledger.domain.model import Customer, Deployment, Reseller
 from seatledger.domain.profiles import duplicate_key
 from seatledger.store import rows
@@ -110,7 +111,7 @@ async def namesakes(connection: AnyConnection, row: Customer) -> list[tuple[str,
 async def has_duplicate(connection: AnyConnection, row: Customer) -> bool:
     """Whether the reseller has an active or pending customer of that name and first contact."""
     return any(
-        reseller_id == row.reseller_id and status in ("1000", "1002")
+        reseller_id == row.reseller_id and status in (ACTIVE, PENDING)
         for reseller_id, status in await namesakes(connection, row)
     )
 
@@ -118,7 +119,7 @@ async def has_duplicate(connection: AnyConnection, row: Customer) -> bool:
 async def has_twin(connection: AnyConnection, row: Customer) -> bool:
     """Whether another reseller of the partner has an active customer of that name and contact."""
     return any(
-        reseller_id != row.reseller_id and status == "1000"
+        reseller_id != row.reseller_id and status == ACTIVE
         for reseller_id, status in await namesakes(connection, row)
     )
 

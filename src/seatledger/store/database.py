@@ -8,6 +8,9 @@ import asyncpg
 from seatledger.store.rows import AnyConnection, AnyPool
 
 STATEMENT_TIMEOUT_MS = 15_000  # platform.md 13
+# A row that stays locked for longer is somebody's long work: better answer 503 than hold a
+# connection that others wait for.
+LOCK_TIMEOUT_MS = 2_000
 _CONNECT_SECONDS = 2.0  # an unreachable database is reported by then (platform.md 33)
 
 
@@ -18,6 +21,7 @@ _AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # met on a connection whose server was killed
+    asyncpg.ReadOnlySQLTransactionError,  # a primary no more, or not yet
 )
 
 
@@ -25,6 +29,11 @@ def is_away(error: BaseException) -> bool:
     """Whether an error says that the database cannot serve now, and may do so again later."""
     # The driver's own complaints about arguments are interface errors too.
     return isinstance(error, _AWAY) and not isinstance(error, ValueError)
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether an error says that a row stayed locked for too long."""
+    return isinstance(error, asyncpg.LockNotAvailableError)
 
 
 @asynccontextmanager
@@ -59,6 +68,7 @@ async def connect(database_url: str, size: int) -> AnyPool:
             "timezone": "UTC",
             "application_name": "seatledger",
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
         },
     )
     assert pool is not None

@@ -1,4 +1,4 @@
-"""Orders and subscriptions as they are read, and the one field of an order that may change."""
+"""Orders as they are read, and the one field of an order that may change."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from asyncpg import Record
 from msgspec import Struct
 
 from seatledger.domain.invariants import History
-from seatledger.domain.model import Order, Subscription
+from seatledger.domain.model import Order
 from seatledger.store import rows
 from seatledger.store.rows import AnyConnection
 
@@ -96,32 +96,6 @@ async def set_reference(connection: AnyConnection, order_id: str, reference: str
     """Change an order's externalReferenceId and nothing else (S-182)."""
     await connection.execute(
         "UPDATE orders SET external_reference_id = $2 WHERE order_id = $1", order_id, reference
-    )
-
-
-async def subscriptions(connection: AnyConnection, customer_id: str) -> list[Subscription]:
-    """All subscriptions of a customer in creation order."""
-    return await rows.fetch_all(
-        connection,
-        Subscription,
-        """SELECT to_jsonb(s) FROM subscription s WHERE customer_id = $1
-           ORDER BY created_at, subscription_id""",
-        customer_id,
-    )
-
-
-async def subscription(
-    connection: AnyConnection, partner_id: str, customer_id: str, subscription_id: str
-) -> Subscription | None:
-    """A subscription of a customer of the partner."""
-    return await rows.fetch_one(
-        connection,
-        Subscription,
-        """SELECT to_jsonb(s) FROM subscription s
-           WHERE subscription_id = $3 AND customer_id = $2 AND partner_id = $1""",
-        partner_id,
-        customer_id,
-        subscription_id,
     )
 
 

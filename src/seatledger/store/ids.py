@@ -2,10 +2,10 @@
 
 import secrets
 
+from seatledger.contract.placeholders import SEGMENT_OF_PLACEHOLDER
 from seatledger.store.rows import AnyConnection
 
 BLOCK = 1_000
-_PLACEHOLDER = 1_234_567_890  # accounts.md 5.7: never given to a real customer
 
 
 class IdBlocks:
@@ -66,7 +66,7 @@ class Ids:
 
     async def account(self, connection: AnyConnection) -> str:
         """A reseller or customer id; never a placeholder customer's."""
-        while (account_id := await self._accounts.new(connection)) == str(_PLACEHOLDER):
+        while (account_id := await self._accounts.new(connection)) in SEGMENT_OF_PLACEHOLDER:
             pass
         return account_id
 

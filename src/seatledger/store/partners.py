@@ -6,6 +6,7 @@ from asyncpg import Record
 from msgspec import Struct
 
 from seatledger.domain.model import Partner
+from seatledger.domain.reconciliation import closing_after
 from seatledger.store.rows import AnyConnection, decode, encode
 
 
@@ -46,6 +47,14 @@ async def load(connection: AnyConnection, partner_id: str) -> WorldRow | None:
     return None if text is None else decode(text, WorldRow)
 
 
+async def load_locked(connection: AnyConnection, partner_id: str) -> WorldRow | None:
+    """A partner by id, kept from changing until the transaction ends."""
+    text = await connection.fetchval(
+        "SELECT to_jsonb(p) FROM partner p WHERE partner_id = $1 FOR NO KEY UPDATE", partner_id
+    )
+    return None if text is None else decode(text, WorldRow)
+
+
 async def version_of(connection: AnyConnection, partner_id: str) -> int | None:
     """The version of a partner's row; every change bumps it."""
     version: int | None = await connection.fetchval(
@@ -66,8 +75,8 @@ async def insert(connection: AnyConnection, row: WorldRow) -> None:
     """Store a new partner."""
     await connection.execute(
         """INSERT INTO partner (partner_id, doc, catalog_version, discounts_version, clock_mode,
-             clock_at, clock_real, clock_rate, settlement_mode, settlement_delay)
-           VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9, $10)""",
+             clock_at, clock_real, clock_rate, settlement_mode, settlement_delay, closes_month_at)
+           VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
         row.partner_id,
         encode(row.doc),
         row.catalog_version,
@@ -78,6 +87,7 @@ async def insert(connection: AnyConnection, row: WorldRow) -> None:
         row.clock_rate,
         row.settlement_mode,
         row.settlement_delay,
+        closing_after(row.clock_at),
     )
 
 
@@ -114,10 +124,30 @@ async def set_clock(
     )
 
 
+async def closes_month_at(connection: AnyConnection, partner_id: str) -> datetime | None:
+    """When a partner's running month is closed, kept from changing until the transaction ends."""
+    closing: datetime | None = await connection.fetchval(
+        "SELECT closes_month_at FROM partner WHERE partner_id = $1 FOR NO KEY UPDATE", partner_id
+    )
+    return closing
+
+
+async def set_closing(connection: AnyConnection, partner_id: str, closing: datetime) -> None:
+    """Note when a partner's running month is closed (business clock)."""
+    await connection.execute(
+        "UPDATE partner SET closes_month_at = $2 WHERE partner_id = $1", partner_id, closing
+    )
+
+
 async def set_settlement(
     connection: AnyConnection, partner_id: str, mode: str, delay_seconds: int
 ) -> None:
-    """Set how a world's accepted work settles (sandbox.md 5.2)."""
+    """Set how a world's accepted work settles (sandbox.md 5.2).
+
+    In a transaction: whoever writes on the old mode is waited for, whoever comes later finds the
+    world changed. What the rest of the transaction changes misses nothing.
+    """
+    await _take(connection, partner_id)
     await connection.execute(
         """UPDATE partner SET settlement_mode = $2, settlement_delay = $3,
              version = version + 1 WHERE partner_id = $1""",
@@ -151,8 +181,9 @@ async def set_data_set(
 
 _SETUP_LOCK = 5_401_338
 _TABLES_OF_A_WORLD = (
-    "event", "fault", "idempotency", "request_id", "redemption", "ledger_entry", "subscription",
-    "orders", "deployment", "contact", "customer", "reseller",
+    "reconciliation_row", "reconciliation_file", "event", "fault", "idempotency", "request_id",
+    "redemption", "ledger_entry", "subscription", "orders", "deployment", "contact", "customer",
+    "reseller",
 )  # fmt: skip
 
 
@@ -166,9 +197,39 @@ async def delete(connection: AnyConnection, partner_id: str) -> bool:
 
 
 async def empty(connection: AnyConnection, partner_id: str) -> None:
-    """Remove everything of a partner but itself and its credentials."""
+    """Remove everything of a partner but itself and its credentials.
+
+    Whoever is writing is waited for, whoever comes later finds the world changed: nothing is left
+    that belongs to something removed.
+    """
+    await _take(connection, partner_id)
+    await connection.execute(
+        "UPDATE partner SET version = version + 1 WHERE partner_id = $1", partner_id
+    )
+    for table in ("reseller", "customer"):  # the lock order of everything that settles
+        await connection.execute(
+            f"""SELECT 1 FROM {table} WHERE partner_id = $1
+                ORDER BY {table}_id FOR NO KEY UPDATE""",
+            partner_id,
+        )
     for table in _TABLES_OF_A_WORLD:
         await connection.execute(f"DELETE FROM {table} WHERE partner_id = $1", partner_id)
+
+
+async def _take(connection: AnyConnection, partner_id: str) -> None:
+    """Wait for whoever holds a partner and keep everyone else from it."""
+    await connection.execute("SELECT 1 FROM partner WHERE partner_id = $1 FOR UPDATE", partner_id)
+
+
+async def hold(connection: AnyConnection, partner_id: str, seen_version: int) -> bool:
+    """Keep a partner from being emptied until the transaction ends; False if it has changed."""
+    return bool(
+        await connection.fetchval(
+            "SELECT true FROM partner WHERE partner_id = $1 AND version = $2 FOR KEY SHARE",
+            partner_id,
+            seen_version,
+        )
+    )
 
 
 async def load_credential(connection: AnyConnection, client_id: str) -> Credential | None:
@@ -215,13 +276,19 @@ async def has_sandbox_credentials(connection: AnyConnection) -> bool:
     )
 
 
-async def add_data_set(connection: AnyConnection, kind: str, body: str, at: datetime) -> int:
+async def sandbox_world(connection: AnyConnection) -> str | None:
+    """A partner whose clock, settlement or faults only a sandbox may have, None without one."""
+    partner_id: str | None = await connection.fetchval(
+        """SELECT partner_id FROM partner WHERE clock_mode <> 'system'
+             OR settlement_mode <> 'auto' OR faults_armed ORDER BY partner_id LIMIT 1"""
+    )
+    return partner_id
+
+
+async def add_data_set(connection: AnyConnection, kind: str, body: str) -> int:
     """Store a catalogue or discounts file; gives its version."""
     version: int = await connection.fetchval(
-        "INSERT INTO data_set (kind, body, loaded_at) VALUES ($1, $2, $3) RETURNING version",
-        kind,
-        body,
-        at,
+        "INSERT INTO data_set (kind, body) VALUES ($1, $2) RETURNING version", kind, body
     )
     return version
 
@@ -241,7 +308,11 @@ async def latest_data_set(connection: AnyConnection, kind: str) -> int | None:
 
 
 async def lock_setup(connection: AnyConnection) -> None:
-    """Let one process at a time set a database up; held to the end of the transaction."""
+    """Let one process at a time set a database up; held to the end of the transaction.
+
+    The others wait for as long as a statement may take.
+    """
+    await connection.execute("SET LOCAL lock_timeout = 0")
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _SETUP_LOCK)
 
 

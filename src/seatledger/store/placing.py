@@ -1,9 +1,9 @@
 """The two statements of the order path: read everything, write everything (DESIGN of the path).
 
 Keys are looked up by correlated scalar subqueries, never by outer joins: on tables without
-statistics a join is planned badly. Customers are locked in the order of their ids, one by one
-through a lateral subquery that no plan can reorder, and inserts are sorted by key: processes that
-write the same ones cannot deadlock.
+statistics a join is planned badly. A customer somebody else holds is about to change: its order
+loses this round without making the others of its batch wait; so it is with a partner. Inserts are
+sorted by key: processes that write the same ones cannot deadlock.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from datetime import datetime
 from asyncpg import Record
 from msgspec import Struct
 
-from seatledger.contract.limits import MAX_QUANTITY
+from seatledger.contract.limits import MAX_QUANTITY, REPLAY_SECONDS
 from seatledger.domain.model import Account, Order, Redemption
 from seatledger.store.rows import AnyConnection, decode, encode
 
@@ -20,7 +20,7 @@ SMALLEST_MAXIMUM = min(MAX_QUANTITY.values())
 
 # Orders in flight matter to a NEW order only where they could lift a subscription above a maximum,
 # and a customer may have thousands: they are read when all seats together come near it.
-_ACCOUNT = f"""
+ACCOUNT = f"""
 jsonb_build_object(
   'customer', to_jsonb(c),
   'reseller_segments', COALESCE((SELECT r.profile -> 'marketSegments'
@@ -43,7 +43,7 @@ jsonb_build_object(
       jsonb_agg(x.discount_id) FROM redemption x
       WHERE x.partner_id = c.partner_id AND x.one_time), '[]') ELSE '[]' END,
   'term_orders', CASE WHEN i.wants_history THEN COALESCE((SELECT jsonb_agg(to_jsonb(o))
-      FROM orders o WHERE o.customer_id = c.customer_id AND o.order_type = 'NEW'
+      FROM orders o WHERE o.customer_id = c.customer_id AND o.order_type IN ('NEW', 'RENEWAL')
       AND o.created_at >= COALESCE(c.term_started_at, c.created_at)), '[]') ELSE '[]' END,
   'reference', (SELECT to_jsonb(o) FROM orders o
       WHERE o.order_id = i.reference_order_id AND o.customer_id = c.customer_id)
@@ -57,7 +57,7 @@ SELECT
   EXISTS (SELECT 1 FROM request_id q WHERE q.partner_id = i.partner_id
     AND q.request_id = i.request_id AND q.seen_at >= i.alive_since) AS request_seen,
   (SELECT p.version FROM partner p WHERE p.partner_id = i.partner_id) AS partner_version,
-  (SELECT {_ACCOUNT} FROM customer c
+  (SELECT {ACCOUNT} FROM customer c
     WHERE c.customer_id = i.customer_id AND c.partner_id = i.partner_id) AS account
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
   $7::text[], $8::bool[], $9::bool[], $10::bool[], $11::bigint[]) WITH ORDINALITY
@@ -67,43 +67,50 @@ ORDER BY i.n
 """
 
 # Orders of a customer settle in their order (orders.md 1.6), so none is due before an earlier one.
-_WRITE = """
+_WRITE = f"""
 WITH i AS MATERIALIZED (
   SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[],
-    $7::smallint[], $8::bytea[], $9::timestamptz[], $10::text[], $11::bigint[], $12::text[])
+    $7::smallint[], $8::bytea[], $9::timestamptz[], $10::text[], $11::bigint[], $12::text[],
+    $13::bigint[])
   AS i (n, partner_id, path, correlation_id, request_id, fingerprint, http_status, body, at,
-    customer_id, seen_version, order_id)
+    customer_id, seen_version, order_id, seen_world)
+), world AS MATERIALIZED (
+  SELECT g.partner_id, g.seen_world
+  FROM (SELECT DISTINCT partner_id, seen_world FROM i) g,
+  LATERAL (SELECT FROM partner p WHERE p.partner_id = g.partner_id AND p.version = g.seen_world
+    FOR KEY SHARE SKIP LOCKED) p
 ), locked AS MATERIALIZED (
   SELECT g.customer_id
-  FROM (SELECT customer_id, min(seen_version) AS seen FROM i WHERE order_id <> ''
-    GROUP BY customer_id ORDER BY customer_id) g,
+  FROM (SELECT customer_id, min(seen_version) AS seen FROM i
+    WHERE order_id <> '' AND (partner_id, seen_world) IN (SELECT * FROM world)
+    GROUP BY customer_id) g,
   LATERAL (SELECT FROM customer k WHERE k.customer_id = g.customer_id AND k.version = g.seen
-    FOR NO KEY UPDATE) k
+    FOR NO KEY UPDATE SKIP LOCKED) k
 ), c AS (
   UPDATE customer SET version = version + 1
   WHERE customer_id = ANY (ARRAY(SELECT customer_id FROM locked))
   RETURNING customer_id
 ), ready AS MATERIALIZED (
-  SELECT * FROM i WHERE seen_version = 0 OR customer_id IN (SELECT customer_id FROM c)
+  SELECT * FROM i WHERE (partner_id, seen_world) IN (SELECT * FROM world)
+    AND (seen_version = 0 OR customer_id IN (SELECT customer_id FROM c))
 ), q AS (
   INSERT INTO request_id AS old (partner_id, request_id, seen_at)
   SELECT partner_id, request_id, at FROM ready WHERE request_id <> ''
   ORDER BY partner_id, request_id
   ON CONFLICT (partner_id, request_id) DO UPDATE SET seen_at = EXCLUDED.seen_at
-    WHERE old.seen_at < EXCLUDED.seen_at - interval '864000 seconds'
+    WHERE old.seen_at < EXCLUDED.seen_at - interval '{REPLAY_SECONDS} seconds'
   RETURNING partner_id, request_id
 ), d AS (
   INSERT INTO idempotency AS old (partner_id, correlation_id, path, method, fingerprint,
-    request_id, http_status, body, completed_at)
-  SELECT partner_id, correlation_id, path, 'POST', fingerprint, request_id, http_status, body, at
+    http_status, body, completed_at)
+  SELECT partner_id, correlation_id, path, 'POST', fingerprint, http_status, body, at
   FROM ready r
   WHERE request_id = '' OR (partner_id, request_id) IN (SELECT partner_id, request_id FROM q)
   ORDER BY partner_id, correlation_id, path
   ON CONFLICT (partner_id, correlation_id, path, method) DO UPDATE SET
-    fingerprint = EXCLUDED.fingerprint, request_id = EXCLUDED.request_id,
-    http_status = EXCLUDED.http_status, body = EXCLUDED.body,
-    completed_at = EXCLUDED.completed_at
-    WHERE old.completed_at < EXCLUDED.completed_at - interval '864000 seconds'
+    fingerprint = EXCLUDED.fingerprint, http_status = EXCLUDED.http_status,
+    body = EXCLUDED.body, completed_at = EXCLUDED.completed_at
+    WHERE old.completed_at < EXCLUDED.completed_at - interval '{REPLAY_SECONDS} seconds'
   RETURNING partner_id, correlation_id, path
 ), won AS MATERIALIZED (
   SELECT i.n, i.order_id FROM i
@@ -119,14 +126,14 @@ WITH i AS MATERIALIZED (
       ELSE GREATEST(o.run_at, (SELECT max(e.run_at) FROM orders e
         WHERE e.customer_id = o.customer_id AND e.status = '1002')) END,
     o.injected_status, o.tracker_id, o.quantity
-  FROM unnest($13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
-    $19::text[], $20::timestamptz[], $21::text[], $22::text[], $23::timestamptz[], $24::text[],
-    $25::text[], $26::int[])
+  FROM unnest($14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
+    $20::text[], $21::timestamptz[], $22::text[], $23::text[], $24::timestamptz[], $25::text[],
+    $26::text[], $27::int[])
   AS o (order_id, partner_id, customer_id, reseller_id, order_type, external_reference_id,
     reference_order_id, created_at, lines, basis, run_at, injected_status, tracker_id, quantity)
   WHERE o.order_id IN (SELECT order_id FROM won)
 ), x AS (
-  INSERT INTO redemption SELECT x.* FROM jsonb_populate_recordset(NULL::redemption, $27::jsonb) x
+  INSERT INTO redemption SELECT x.* FROM jsonb_populate_recordset(NULL::redemption, $28::jsonb) x
   WHERE x.order_id IN (SELECT order_id FROM won)
 )
 SELECT n FROM won
@@ -174,9 +181,9 @@ class Outcome(Struct, frozen=True):
     """One judged order as it goes into the database.
 
     `order` is None for previews and refusals: they leave only the stored answer. `at` is the
-    business instant. Unless `seen_version` is 0, it takes effect only while the customer has that
-    version; `leans` says that it was judged on orders before it in the same batch, and holds only
-    with them.
+    business instant. It takes effect only while the partner has the version `seen_world` and,
+    unless `seen_version` is 0, the customer has that one; `leans` says that it was judged on
+    orders before it in the same batch, and holds only with them.
     """
 
     asked: Asked
@@ -184,6 +191,7 @@ class Outcome(Struct, frozen=True):
     http_status: int
     body: bytes
     at: datetime
+    seen_world: int
     order: Order | None = None
     seen_version: int = 0
     redemptions: tuple[Redemption, ...] = ()
@@ -227,8 +235,9 @@ def _known(record: Record) -> Known:
 async def write(connection: AnyConnection, outcomes: Sequence[Outcome]) -> set[int]:
     """Write a batch in one statement; gives the positions that took effect.
 
-    A position is missing when its customer changed since the read, or another process was first
-    with its correlation or request id: that one has written nothing and must be judged again.
+    A position is missing when its customer or partner changed since the read or is held by
+    somebody, or when another process was first with its correlation or request id: that one has
+    written nothing and must be judged again.
     """
     if not any(one.leans for one in outcomes):
         return await _write(connection, outcomes)
@@ -270,6 +279,7 @@ async def _write(connection: AnyConnection, outcomes: Sequence[Outcome]) -> set[
         [one.customer_id for one in asked],
         [one.seen_version for one in outcomes],
         [one.order.order_id if one.order else "" for one in outcomes],
+        [one.seen_world for one in outcomes],
         [one.order_id for one in orders],
         [one.partner_id for one in orders],
         [one.customer_id for one in orders],

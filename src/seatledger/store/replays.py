@@ -60,16 +60,14 @@ async def remember(
             return False
     kept = await connection.fetchval(
         """INSERT INTO idempotency AS old (partner_id, method, path, correlation_id, fingerprint,
-             request_id, http_status, body, completed_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             http_status, body, completed_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
            ON CONFLICT (partner_id, correlation_id, path, method) DO UPDATE SET
-             fingerprint = EXCLUDED.fingerprint, request_id = EXCLUDED.request_id,
-             http_status = EXCLUDED.http_status, body = EXCLUDED.body,
-             completed_at = EXCLUDED.completed_at
-             WHERE old.completed_at < $10 RETURNING true""",
+             fingerprint = EXCLUDED.fingerprint, http_status = EXCLUDED.http_status,
+             body = EXCLUDED.body, completed_at = EXCLUDED.completed_at
+             WHERE old.completed_at < $9 RETURNING true""",
         *key,
         answer.fingerprint,
-        request_id,
         answer.http_status,
         answer.body,
         at,

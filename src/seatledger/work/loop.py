@@ -1,18 +1,24 @@
-"""The background worker: settles what is due, partner by partner (orders.md 1.6)."""
+"""The background worker: settles what is due, partner by partner (orders.md 1.6), and sweeps."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime
 
 import structlog
 
+from seatledger.clock import RealClock
+from seatledger.engine.agenda import carry_out_due
+from seatledger.engine.claims import Scope
 from seatledger.engine.context import Engine
-from seatledger.engine.settle import settle_due
-from seatledger.store import settling
+from seatledger.engine.retention import Retention
+from seatledger.store import due as due_work
 from seatledger.store.database import is_away
+from seatledger.telemetry import database_away
 
 IDLE_SECONDS = 0.25
 LEFT_SECONDS = 1.0  # real time after which due work counts as left behind by its caller
-MOST_CUSTOMERS = 1_000  # of one partner in one round, so that nobody waits for a long backlog
+MOST_WORK = 1_000  # of one partner in one round, so that nobody waits for a long backlog
+FIRST_REST_SECONDS = 1.0  # of a customer whose work failed; doubled with every failure
 
 log = structlog.get_logger()
 
@@ -28,8 +34,10 @@ class Worker:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._retention = Retention(engine.pool, engine.clock)
         self._stopping = asyncio.Event()
         self._due_since: dict[str, float] = {}  # callers' worlds, by monotonic real time
+        self._resting = _Resting(engine.clock)
 
     def stop(self) -> None:
         """Finish the partner under way and end."""
@@ -41,9 +49,10 @@ class Worker:
             settled = 0
             try:
                 settled = await self.round()
+                await self._retention.turn()
             except Exception as error:
                 if is_away(error):
-                    log.warning("worker cannot reach the database", error=str(error))
+                    database_away.note(error, met_by="worker")
                 else:
                     log.exception("worker failed")
             if not settled:
@@ -52,7 +61,7 @@ class Worker:
     async def round(self) -> int:
         """Settle everything due once; gives how much that was."""
         async with self._engine.pool.acquire() as connection:
-            found = await settling.earliest_due(connection)
+            found = await due_work.earliest_due(connection)
         self._due_since = {one: at for one, at in self._due_since.items() if one in found}
         settled = 0
         for partner_id, at in found.items():
@@ -69,12 +78,18 @@ class Worker:
     async def _settle(self, partner_id: str, at: datetime) -> int:
         async with self._engine.pool.acquire() as connection:
             world = await self._engine.worlds.current(partner_id, connection)
-        if world is None or world.row.settlement_mode == "manual":
+        if world is None:
             return 0
         now = self._engine.worlds.now(world)
         if now < at or (world.is_settled_by_callers and not self._is_left_behind(partner_id)):
             return 0
-        return len(await settle_due(self._engine.pool, world, now, most=MOST_CUSTOMERS))
+        # A clock that runs fast is late by much of its time: what it passed happens on its instant.
+        instant = at if world.row.clock_mode == "running" else now
+        tried = self._resting.customers()
+        scope = Scope(most=MOST_WORK, tried=set(tried))
+        done = await carry_out_due(self._engine.pool, world, self._engine.ids, instant, scope)
+        self._resting.add(scope.tried - tried)
+        return len(done)
 
     def _is_left_behind(self, partner_id: str) -> bool:
         now = self._engine.clock.monotonic()
@@ -88,3 +103,27 @@ class Worker:
             await asyncio.wait_for(self._stopping.wait(), IDLE_SECONDS)
         except TimeoutError:
             return
+
+
+class _Resting:
+    """Customers whose work failed here, left alone for a while that grows with every failure."""
+
+    def __init__(self, clock: RealClock) -> None:
+        self._clock = clock
+        self._until: dict[str, tuple[float, float]] = {}  # customer: end and length of its rest
+
+    def customers(self) -> set[str]:
+        """Those that rest now."""
+        now = self._clock.monotonic()
+        # Who has been awake for as long as it slept has recovered.
+        self._until = {
+            one: (end, length) for one, (end, length) in self._until.items() if now < end + length
+        }
+        return {one for one, (end, _) in self._until.items() if now < end}
+
+    def add(self, customer_ids: Collection[str]) -> None:
+        """Send customers to rest: longer when they have just had one."""
+        now = self._clock.monotonic()
+        for one in customer_ids:
+            _, before = self._until.get(one, (0.0, FIRST_REST_SECONDS / 2))
+            self._until[one] = (now + 2 * before, 2 * before)

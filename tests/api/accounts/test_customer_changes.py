@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.accounts import Body, changed, contact, moved, reseller_body, without
+from tests.accounts import Body, changed, commit, contact, moved, reseller_body, without
 from tests.conftest import MakeWorld
 from tests.harness import Reply, World, line
 
@@ -180,7 +180,7 @@ async def test_pending_and_blocked_customers_do_not_change(world: World) -> None
     (await patch(world, customer, changed(read, preferredLanguage="de-AT"))).refused(
         400, "1117", "companyProfile.preferredLanguage"
     )
-    body = {**changed(read, companyName="Another", marketSegment="GOV"), "benefits": [{}]}
+    body = {**changed(read, companyName="Another", marketSegment="GOV"), **commit()}
     (await patch(world, customer, body)).refused(400, "1125")
     await world.settle()
     await edit(world, customer, status="1012")
@@ -227,7 +227,7 @@ async def test_a_new_segment_must_be_the_resellers(world: World) -> None:
     reseller = (await world.post("/v3/resellers", body)).ok()
     customer = await world.customer(reseller["resellerId"])
     read = await world.read_customer(customer)
-    gov = {**changed(read, marketSegment="GOV"), "globalSalesEnabled": True, "benefits": [{}]}
+    gov = {**changed(read, marketSegment="GOV"), "globalSalesEnabled": True, **commit()}
     (await patch(world, customer, gov)).refused(400, "2135")
     (await patch(world, customer, changed(read, marketSegment="EDU"))).ok(200)
 
@@ -273,10 +273,11 @@ async def test_programs_that_are_not_served_yet(world: World) -> None:
     customer = await world.customer()
     body = changed(await world.read_customer(customer))
     linked = {"type": "STANDARD", "name": "Group"}
+    agency = {"type": "LARGE_GOVERNMENT_AGENCY"}
     for programs, names in (
         ({"linkedMembership": linked}, ["linkedMembership"]),
-        ({"linkedMembership": linked, "benefits": [{}]}, ["linkedMembership", "benefits"]),
-        ({"benefits": [{"type": "THREE_YEAR_COMMIT"}], "globalSalesEnabled": True}, ["benefits"]),
+        ({"linkedMembership": linked, "benefits": [agency]}, ["linkedMembership", "benefits"]),
+        ({"benefits": [agency], "globalSalesEnabled": True}, ["benefits"]),
     ):
         (await patch(world, customer, {**body, **programs})).refused(403, "4121", *names)
     nothing: Body = {"linkedMembership": None, "benefits": None}

@@ -1,7 +1,6 @@
 """Creating and reading customers over HTTP (accounts.md 2, 4, 5.4, 5.5, 6)."""
 
 import re
-from typing import Any
 
 import pytest
 
@@ -9,6 +8,7 @@ from tests.accounts import (
     LONDON,
     Body,
     changed,
+    commit,
     contact,
     customer_body,
     reseller_body,
@@ -241,7 +241,7 @@ async def test_a_customer_of_a_segment_its_reseller_does_not_serve(world: World)
     (await post(world, body)).refused(400, "2135")
     # Before the rules of programs.
     (await post(world, {**body, "globalSalesEnabled": True})).refused(400, "2135")
-    (await post(world, {**body, "benefits": [{}]})).refused(400, "2135")
+    (await post(world, {**body, **commit()})).refused(400, "2135")
 
 
 TERMS = [
@@ -295,8 +295,7 @@ async def test_global_sales_from_the_start(world: World) -> None:
 
 async def test_programs_that_are_not_served_yet(world: World) -> None:
     reseller_id = await world.reseller()
-    benefit: dict[str, Any] = {"type": "THREE_YEAR_COMMIT", "commitmentRequest": {}}
-    body = customer_body(reseller_id, top={"benefits": [benefit]})
+    body = customer_body(reseller_id, top={"benefits": [{"type": "LARGE_GOVERNMENT_AGENCY"}]})
     (await post(world, body)).refused(403, "4121", "benefits")
     (await post(world, {**body, "benefits": []})).ok()
 

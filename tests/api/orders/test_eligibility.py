@@ -271,10 +271,14 @@ async def test_nothing_is_sold_from_the_anniversary_until_its_run(world: World) 
     await world.at("2026-07-06T23:59:59Z")
     for answer in await both(world, customer, line(A)):
         answer.ok()
+    await world.settlement("manual")  # the run has begun and is held
     await world.at("2026-07-07T00:00:00Z")
     unknown = line("nothing", deploymentId="1400000000")
     for answer in await both(world, customer, unknown):
         answer.refused(400, "5122", closed)
+    (await world.settle()).ok(200)
+    for answer in await both(world, customer, line(A)):
+        answer.ok()
 
 
 @pytest.mark.proves("5122")

@@ -103,6 +103,32 @@ async def test_no_start_with_credentials_of_a_sandbox(world: World, database_url
     assert "demo or sandbox credentials" in await starts(production(database_url), database_url)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "clock_mode = 'frozen'",
+        "clock_mode = 'running'",
+        "settlement_mode = 'immediate'",
+        "settlement_mode = 'manual'",
+        "settlement_mode = 'delay'",
+        "faults_armed = true",
+    ],
+)
+async def test_no_start_with_a_world_of_a_sandbox(clean: str, tmp_path: Path, changed: str) -> None:
+    """Its orders would stay where they are, or be dated by a clock that stands still."""
+    settings = production(clean)
+    await prepare(settings, clean)
+    file = tmp_path / "partner.json"
+    for partner_id in ("123456789", "987654321"):
+        file.write_text(json.dumps({"distributorId": partner_id}))
+        await maintenance.apply_partner(clean, file)
+    assert (await prepare(settings, clean)).mode == "production"
+    connection = await asyncpg.connect(clean)
+    await connection.execute(f"UPDATE partner SET {changed} WHERE partner_id = '987654321'")
+    await connection.close()
+    assert "sandbox worlds: partner 987654321" in await starts(settings, clean)
+
+
 async def test_a_start_makes_no_credentials(clean: str) -> None:
     welcome = await prepare(production(clean), clean)
     assert (welcome.mode, welcome.demo, welcome.admin_token) == ("production", None, None)

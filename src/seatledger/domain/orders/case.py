@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from seatledger.contract.countries import price_region
+from seatledger.contract.statuses import PREVIEW_ORDER_TYPES
 from seatledger.domain.calendar import pacific_day, utc_day
 from seatledger.domain.catalog import Catalog, Offer, PriceRow, Product
+from seatledger.domain.commitments import held_quantity
 from seatledger.domain.discounts import FlexDiscounts
+from seatledger.domain.hvd import code_in_force
 from seatledger.domain.levels import CONSUMABLES, LICENSE
 from seatledger.domain.model import Account, Deployment, FlexResult, OrderLine, Partner
 from seatledger.domain.orders.entitlement import BestOffer, Entitlement, best_offer, entitlement
 from seatledger.domain.orders.request import OrderRequest, RequestLine
 from seatledger.domain.terms import opens_term, present_customer
-
-HVD_TAG = "HVD_MIGRATED_CUSTOMER"
 
 
 class LineCase:
@@ -101,7 +102,7 @@ class OrderCase:
         self.customer = present_customer(account, self.today)
         self.opens_term = opens_term(account, self.today)
         self.day = pacific_day(now)
-        self.is_preview = request.order_type == "PREVIEW"
+        self.is_preview = request.order_type in PREVIEW_ORDER_TYPES
         country = account.customer.country
         self.lines = [LineCase(one, request.currency_of(one), country) for one in request.lines]
         self._entitled: dict[str, Entitlement] = {}
@@ -109,7 +110,12 @@ class OrderCase:
     @property
     def hvd_code(self) -> str | None:
         """The customer's own code of the older program, None for everyone else."""
-        return self.customer.hvd_code if HVD_TAG in self.customer.tags else None
+        return code_in_force(self.customer)
+
+    @property
+    def corrects_codes(self) -> bool:
+        """Whether a sent discountCode does not matter: previews show the customer's own one."""
+        return self.is_preview and self.hvd_code is not None
 
     @property
     def anniversary(self) -> date | None:
@@ -119,14 +125,18 @@ class OrderCase:
         """
         return None if self.opens_term else self.customer.coterm_date
 
-    def entitled(self, product: Product) -> Entitlement:
-        """The order's entitlement for the product's offerType."""
+    def entitled(self, line: LineCase) -> Entitlement:
+        """The order's entitlement for the offerType of a line's product."""
+        product = line.known_product
         found = self._entitled.get(product.offer_type)
         if found is None:
             lines = [
                 (one.product, one.request.quantity) for one in self.lines if one.product is not None
             ]
-            found = entitlement(self.customer, product.offer_type, lines)
+            held = 0
+            if self.customer.three_year_commit is not None:
+                held = held_quantity(self.account, self.catalog, product.offer_type)
+            found = entitlement(self.customer, product.offer_type, lines, held)
             self._entitled[product.offer_type] = found
         return found
 
@@ -143,7 +153,7 @@ class OrderCase:
             line.best = best_offer(
                 self.catalog,
                 product,
-                self.entitled(product),
+                self.entitled(line),
                 region=line.region,
                 currency=line.currency,
                 day=self.day,

@@ -7,8 +7,9 @@ from datetime import timedelta
 from seatledger.contract.limits import MAX_QUANTITY
 from seatledger.contract.statuses import ACTIVE, FAILED_ORDER_STATUSES, RETURNED
 from seatledger.domain.catalog import PriceRow
+from seatledger.domain.commitments import price_lock
 from seatledger.domain.orders.case import LineCase, OrderCase
-from seatledger.domain.orders.entitlement import commitment_start, is_better_than_entitled
+from seatledger.domain.orders.entitlement import is_better_than_entitled
 from seatledger.domain.orders.flex import check_flexible_discounts
 from seatledger.domain.outcome import Refused, on_lines
 
@@ -91,7 +92,7 @@ def _own_rows(case: OrderCase, line: LineCase) -> list[PriceRow]:
 
 def _is_locked(case: OrderCase, line: LineCase, rows: Iterable[PriceRow]) -> bool:
     """Whether a commitment keeps the price of an ended product usable (catalog.md 5.4)."""
-    start = commitment_start(case.customer, line.known_product.offer_type)
+    start = price_lock(case.customer, line.known_product.offer_type)
     return start is not None and any(row.price_list == "3YC" and row.covers(start) for row in rows)
 
 
@@ -230,7 +231,7 @@ def check_level(case: OrderCase) -> Refused | None:
                 line.row = line.best.row
                 line.discount_code = line.best.discount_code
         else:
-            entitled = case.entitled(line.known_product)
+            entitled = case.entitled(line)
             if is_better_than_entitled(line.known_offer, entitled, line.best):
                 better.append(line)
             line.row = case.catalog.price_row(
@@ -250,7 +251,7 @@ def check_discount_codes(case: OrderCase) -> Refused | None:
     failing: dict[int, str] = {}
     for line in case.lines:
         code = line.request.discount_code
-        if code and not (case.is_preview and case.hvd_code):
+        if code and not case.corrects_codes:
             reason = _code_refusal(case, line, code)
             if reason is not None:
                 failing[line.number] = reason

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from seatledger.domain.benefits import ACCEPTED
 from seatledger.domain.catalog import Product
 from seatledger.domain.discounts import FlexDiscount
 from seatledger.domain.levels import CONSUMABLES, LICENSE
@@ -108,22 +109,18 @@ def _single_use(line: LineCase, found: FlexDiscount) -> tuple[str, str]:
 
 def _commitment_refusal(case: OrderCase, found: FlexDiscount) -> tuple[str, str | None] | None:
     """Why a commitment, or the lack of one, keeps a customer from a discount (catalog.md 7.3)."""
-    kind = "THREE_YEAR_COMMIT"
-    benefit = next((one for one in case.customer.benefits if one.get("type") == kind), None)
-    commitment = (benefit or {}).get("commitment") or {}
-    request = (benefit or {}).get("commitmentRequest") or {}
-    is_committed = commitment.get("status") == "COMMITTED"
+    commit = case.customer.three_year_commit
+    running = commit.running if commit is not None else None
     if found.three_year_commit == "NON_3YC":
-        is_bound = is_committed or request.get("status") == "ACCEPTED"
+        is_bound = running is not None or (
+            commit is not None and commit.request is not None and commit.request.status == ACCEPTED
+        )
         return ("2141", f"{_COMMITMENT_STATUS}_OR_NOT_ELIGIBLE") if is_bound else None
-    if benefit is None:
+    if commit is None:
         return "2166", None
-    if not is_committed:
+    if running is None:
         return "2141", _COMMITMENT_STATUS
-    minimum = sum(
-        one["quantity"] for one in commitment["minimumQuantities"] if one["offerType"] == LICENSE
-    )
-    if minimum < (found.min_commit_quantity or 0):
+    if running.minimum(LICENSE) < (found.min_commit_quantity or 0):
         return "2141", f"{_COMMITMENT_STATUS}_OR_COMMIT_QUANTITY"
     return None
 

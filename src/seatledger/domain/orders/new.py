@@ -4,25 +4,20 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from seatledger.contract.statuses import PENDING
 from seatledger.domain.catalog import Catalog
 from seatledger.domain.discounts import FlexDiscounts
-from seatledger.domain.model import (
-    Account,
-    Basis,
-    OrderLine,
-    Partner,
-    Price,
-)
+from seatledger.domain.growth import EligibleOffer
+from seatledger.domain.model import Account, Basis, OrderLine, Partner
 from seatledger.domain.orders.case import LineCase, OrderCase
 from seatledger.domain.orders.checks import CHECKS
-from seatledger.domain.orders.flex import SUCCESS
+from seatledger.domain.orders.prices import frozen_price, unit_price
 from seatledger.domain.orders.request import OrderRequest, common_refusal
 from seatledger.domain.outcome import Refused
 from seatledger.domain.pricing import (
     Charge,
     full_term_charge,
     midterm_charge,
-    price_line,
     unprorated_charge,
 )
 
@@ -30,12 +25,12 @@ from seatledger.domain.pricing import (
 class Accepted(Struct, frozen=True):
     """A decision to sell: the lines with their frozen prices and what they were judged on.
 
-    `one_time_codes` are ids of closed one-time discounts this order takes.
+    `eligible` are the High Growth offers a preview of a renewal lists.
     """
 
     lines: tuple[OrderLine, ...]
     basis: Basis
-    one_time_codes: frozenset[str] = frozenset()
+    eligible: tuple[EligibleOffer, ...] = ()
 
 
 def decide(
@@ -61,48 +56,24 @@ def decide(
             return refused
     lines = tuple(_priced_line(case, line) for line in case.lines)
     steps = tuple(entitled.step for entitled in case.entitlements())
-    taken = frozenset(
-        result.id
-        for line in lines
-        for result in line.flex
-        if any(one.one_time_closed and one.id == result.id for one in discounts.all)
-    )
-    return Accepted(lines, Basis(now, case.day, case.anniversary, steps), taken)
+    return Accepted(lines, Basis(now, case.day, case.anniversary, steps))
 
 
 def _priced_line(case: OrderCase, line: LineCase) -> OrderLine:
     assert line.row is not None
     request = line.request
-    partner_price = line.row.partner_price
-    unit = partner_price
-    if line.flex and line.flex[0].result == SUCCESS:
-        found = next(
-            one for one in case.discounts.with_code(line.flex[0].code) if one.id == line.flex[0].id
-        )
-        unit = found.unit_price(partner_price, line.country, line.currency)
-    charge = _charge(case, line)
-    amounts = price_line(unit, request.quantity, charge, line.currency)
+    unit = unit_price(line.row, line.flex, line.country, case.discounts)
     return OrderLine(
         number=request.number,
         offer_id=line.offer_id,
         quantity=request.quantity,
         currency=line.currency,
-        status="1002",
+        status=PENDING,
         deployment_id=request.deployment_id,
         discount_code=line.discount_code,
         flex=line.flex,
         alias_used=request.alias_used,
-        price=Price(
-            region=line.region,
-            row=line.row.row_id,
-            partner_price=partner_price,
-            unit_price=unit,
-            base_days=charge.base_days,
-            amount=amounts.amount,
-            net=amounts.net,
-            days=charge.days,
-            daily=amounts.daily,
-        ),
+        price=frozen_price(line.row, unit, request.quantity, _charge(case, line)),
     )
 
 

@@ -5,11 +5,15 @@ from collections import Counter
 from msgspec import Struct
 
 from seatledger.contract.limits import MAX_EXT_LINE_ITEM_NUMBER, MAX_LINES
+from seatledger.contract.statuses import PREVIEW_ORDER_TYPES
 from seatledger.domain.outcome import Refused, on_lines
 
 
 class RequestLine(Struct, frozen=True):
-    """A requested line; "" means not sent. `alias_used`: codes came as promotionCodes."""
+    """A requested line; "" means not sent. `alias_used`: codes came as promotionCodes.
+
+    Without `has_quantity` the quantity is left to the service, as PREVIEW_RENEWAL may.
+    """
 
     number: int
     offer_id: str
@@ -19,6 +23,8 @@ class RequestLine(Struct, frozen=True):
     discount_code: str = ""
     flex_codes: tuple[str, ...] = ()
     alias_used: bool = False
+    subscription_id: str = ""
+    has_quantity: bool = True
 
 
 class OrderRequest(Struct, frozen=True):
@@ -52,8 +58,8 @@ def common_refusal(request: OrderRequest) -> Refused | None:
         return Refused("2140")
     if (
         request.fetch_price
-        and request.order_type == "PREVIEW"
-        and len({request.currency_of(one) for one in lines}) > 1
+        and request.order_type in PREVIEW_ORDER_TYPES
+        and len({request.currency_of(one) for one in lines} - {""}) > 1
     ):
         return Refused("2148")
     return None

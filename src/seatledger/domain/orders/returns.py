@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
-from seatledger.contract.statuses import ACTIVE, RETURNED
+from msgspec.structs import replace
+
+from seatledger.contract.statuses import ACTIVE, PENDING, RETURNED
 from seatledger.domain.calendar import pacific_day, utc_day
 from seatledger.domain.catalog import Catalog
-from seatledger.domain.levels import CONSUMABLES
+from seatledger.domain.commitments import committed_minimum, counts_toward, held_quantity
+from seatledger.domain.levels import CONSUMABLES, OFFER_TYPES, OfferType
 from seatledger.domain.model import Account, Basis, Order, OrderLine, Partner, Subscription
 from seatledger.domain.orders.new import Accepted
 from seatledger.domain.orders.request import OrderRequest, RequestLine, common_refusal
@@ -28,7 +31,7 @@ def decide(
     if original is None:
         return Refused("2115")
     refused = _order_refusal(request, original, partner, now) or _line_refusal(
-        request, account, original, catalog, now
+        request, account, original, partner, catalog, now
     )
     if refused is not None:
         return refused
@@ -54,7 +57,12 @@ def _order_refusal(
 
 
 def _line_refusal(
-    request: OrderRequest, account: Account, original: Order, catalog: Catalog, now: datetime
+    request: OrderRequest,
+    account: Account,
+    original: Order,
+    partner: Partner,
+    catalog: Catalog,
+    now: datetime,
 ) -> Refused | None:
     """Checks 56-66: each requested line beside the one it gives back."""
     unmatched = [line.number for line in request.lines if original.line(line.number) is None]
@@ -69,6 +77,7 @@ def _line_refusal(
     }
     held = {one.subscription_id: one for one in account.subscriptions}
     leaving = _leaving(account, pairs)
+    missed = () if partner.settings.relaxed_3yc else _missed_minimums(account, catalog, leaving)
 
     def is_consumed(line: OrderLine) -> bool:
         product = catalog.product_of(line.offer_id)
@@ -77,6 +86,9 @@ def _line_refusal(
             return False
         left = seats.current_quantity - leaving[seats.subscription_id]
         return seats.used_quantity > max(0, left)
+
+    def is_committed(line: OrderLine) -> bool:
+        return any(counts_toward(catalog, line.product_key, one) for one in missed)
 
     def are_gone(line: OrderLine) -> bool:
         seats = held.get(line.subscription_id)
@@ -91,6 +103,7 @@ def _line_refusal(
         ("2134", None, lambda _, line: _term_is_over(line, account, held, now)),
         ("4122", None, lambda _, line: line.number in in_return),
         ("2129", "INELIGIBLE_CONSUMED", lambda _, line: is_consumed(line)),
+        ("2127", "THREE_YEAR_COMMIT", lambda _, line: is_committed(line)),
         ("2127", "INSUFFICIENT_QUANTITY", lambda _, line: are_gone(line)),
     )
     for code, reason, fails in checks:
@@ -132,12 +145,31 @@ def _leaving(account: Account, pairs: Iterable[tuple[RequestLine, OrderLine]]) -
         (one.product_key, one.deployment_id, one.currency): one.subscription_id
         for one in account.open_coterm
     }
+    own = {one.own_line: one.subscription_id for one in account.subscriptions if one.own_line}
     for order in account.pending_orders:
         if order.order_type == "RETURN":
             for line in order.lines:
                 key = (line.product_key, line.deployment_id, line.currency)
-                leaving[shared.get(key, "")] += line.quantity
+                bought = f"{order.reference_order_id}:{line.number}"
+                leaving[own.get(bought) or shared.get(key, "")] += line.quantity
     return leaving
+
+
+def _missed_minimums(
+    account: Account, catalog: Catalog, leaving: Counter[str]
+) -> tuple[OfferType, ...]:
+    """65: offerTypes of a commitment in force that what stays would fall short of."""
+    subscriptions = tuple(
+        replace(one, current_quantity=max(0, one.current_quantity - leaving[one.subscription_id]))
+        for one in account.subscriptions
+    )
+    left = replace(account, subscriptions=subscriptions)
+    return tuple(
+        offer_type
+        for offer_type in OFFER_TYPES
+        if held_quantity(left, catalog, offer_type)
+        < committed_minimum(account.customer, offer_type)
+    )
 
 
 def _credit_line(original: Order, sent: RequestLine) -> OrderLine:
@@ -148,7 +180,7 @@ def _credit_line(original: Order, sent: RequestLine) -> OrderLine:
         offer_id=line.offer_id,
         quantity=line.quantity,
         currency=line.currency,
-        status="1002",
+        status=PENDING,
         deployment_id=line.deployment_id,
         discount_code=line.discount_code,
         flex=line.flex,

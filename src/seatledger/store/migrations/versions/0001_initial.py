@@ -14,8 +14,7 @@ CREATE TABLE config (
 CREATE TABLE data_set (
   version int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   kind text NOT NULL CHECK (kind IN ('catalog', 'flex_discounts')),
-  body text NOT NULL,
-  loaded_at timestamptz NOT NULL
+  body text NOT NULL
 );
 
 CREATE TABLE partner (
@@ -31,7 +30,8 @@ CREATE TABLE partner (
   settlement_mode text NOT NULL
     CHECK (settlement_mode IN ('auto', 'immediate', 'manual', 'delay')),
   settlement_delay int NOT NULL DEFAULT 0,
-  faults_armed boolean NOT NULL DEFAULT false
+  faults_armed boolean NOT NULL DEFAULT false,
+  closes_month_at timestamptz NOT NULL
 );
 
 CREATE TABLE credential (
@@ -78,8 +78,14 @@ CREATE TABLE customer (
   tags jsonb NOT NULL,
   benefits jsonb NOT NULL,
   global_sales boolean NOT NULL,
-  parked_reason text
+  attempts int NOT NULL,
+  parked_reason text,
+  due_at timestamptz,
+  due_phase smallint NOT NULL,
+  due_kind text NOT NULL
 );
+CREATE INDEX customer_agenda ON customer (partner_id, due_at, due_phase, customer_id)
+  WHERE due_at IS NOT NULL;
 CREATE INDEX customer_of_partner ON customer (partner_id, customer_id);
 CREATE INDEX customer_due ON customer (partner_id, settle_at) WHERE status = '1002';
 CREATE INDEX customer_namesakes ON customer
@@ -118,12 +124,14 @@ CREATE TABLE orders (
   basis jsonb,
   completed_at timestamptz,
   run_at timestamptz,
-  attempts int NOT NULL DEFAULT 0,
   injected_status text,
   tracker_id text NOT NULL DEFAULT '',
   forced boolean NOT NULL DEFAULT false,
-  quantity int NOT NULL
+  quantity int NOT NULL,
+  anniversary date
 );
+CREATE UNIQUE INDEX orders_of_anniversary ON orders (customer_id, anniversary)
+  WHERE anniversary IS NOT NULL;
 CREATE INDEX orders_history ON orders (customer_id, created_at DESC, order_id DESC)
   INCLUDE (order_type, status, reference_order_id, reseller_id);
 CREATE INDEX orders_due ON orders (partner_id, run_at) WHERE status = '1002';
@@ -148,7 +156,8 @@ CREATE TABLE subscription (
   own_line text NOT NULL,
   expired_on date,
   flex_codes jsonb NOT NULL,
-  position int NOT NULL
+  position int NOT NULL,
+  tracker_id text NOT NULL DEFAULT ''
 );
 CREATE INDEX subscription_of_customer ON subscription (customer_id, position);
 CREATE UNIQUE INDEX subscription_key ON subscription
@@ -196,7 +205,6 @@ CREATE TABLE idempotency (
   path text NOT NULL,
   method text NOT NULL,
   fingerprint bytea NOT NULL,
-  request_id text NOT NULL,
   http_status smallint NOT NULL,
   body bytea NOT NULL,
   completed_at timestamptz NOT NULL,
@@ -214,6 +222,25 @@ CREATE TABLE rate_bucket (
   client_id text PRIMARY KEY,
   tokens double precision NOT NULL,
   refilled_at timestamptz NOT NULL
+);
+
+CREATE SEQUENCE invoice_number MINVALUE 100000000 MAXVALUE 999999999 CYCLE;
+CREATE TABLE reconciliation_file (
+  partner_id text NOT NULL,
+  month text NOT NULL,
+  currency text NOT NULL,
+  generated_at timestamptz NOT NULL,
+  total numeric NOT NULL,
+  row_count int NOT NULL,
+  PRIMARY KEY (partner_id, month, currency)
+);
+CREATE TABLE reconciliation_row (
+  partner_id text NOT NULL,
+  month text NOT NULL,
+  currency text NOT NULL,
+  position int NOT NULL,
+  cells jsonb NOT NULL,
+  PRIMARY KEY (partner_id, month, currency, position)
 );
 
 CREATE TABLE event (

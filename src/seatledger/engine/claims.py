@@ -1,0 +1,101 @@
+"""Working off what is due: customers claimed in batches, one bad customer holding up nobody."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from seatledger.store import settling
+from seatledger.store.database import is_away, transaction
+from seatledger.store.rows import AnyConnection, AnyPool
+from seatledger.store.settling import Claim
+
+BATCH_CUSTOMERS = 100
+ATTEMPTS_BEFORE_PARKING = 5
+_ANOTHER_FIRST = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+Lock = Callable[[AnyConnection, Claim], Awaitable[list[str]]]
+Carry = Callable[[AnyConnection, Sequence[str]], Awaitable[list[T]]]
+
+
+class Scope(Struct, frozen=True):
+    """How far a call goes: which customers, how many pieces of work, and whether it waits.
+
+    With `wait` customers in use elsewhere are waited for, otherwise passed over. `tried` are
+    customers to leave alone; those tried in vain join them.
+    """
+
+    customer_ids: Sequence[str] | None = None
+    most: int | None = None
+    wait: bool = False
+    tried: set[str] = set()
+
+
+async def work_off(
+    source: AnyPool | AnyConnection,
+    scope: Scope,
+    lock: Lock,
+    carry_out: Carry[T],
+    customer_of: Callable[[T], str],
+) -> list[T]:
+    """Lock customers that have work due, a batch at a time, and carry it out.
+
+    A batch is one transaction. Work that keeps failing is parked, never retried for ever; an
+    error is raised only when the database was away, a row stayed locked, or another transaction
+    was preferred.
+    """
+    done: list[T] = []
+    remaining = scope.most
+    while remaining is None or remaining > 0:
+        limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
+        claim = Claim(scope.customer_ids, scope.tried, limit, scope.wait)
+        locked, results = await _batch(source, claim, lock, carry_out)
+        done += results
+        if not locked:
+            break
+        served = {customer_of(one) for one in results}
+        scope.tried.update(set(locked) - served)
+        if remaining is not None:
+            remaining -= len(results)
+    return done
+
+
+async def _batch(
+    source: AnyPool | AnyConnection, claim: Claim, lock: Lock, carry_out: Carry[T]
+) -> tuple[list[str], list[T]]:
+    """Work off one claim in one transaction; gives who was locked and what was done.
+
+    If that fails, each customer is tried alone.
+    """
+    locked: list[str] = []
+    try:
+        async with transaction(source) as connection:
+            locked = await lock(connection, claim)
+            return locked, await carry_out(connection, locked) if locked else []
+    except Exception as error:
+        if not locked or is_away(error) or isinstance(error, _ANOTHER_FIRST):
+            raise
+        if len(locked) == 1:
+            await _note_failure(source, locked[0], error)
+            return locked, []
+    done: list[T] = []
+    for customer_id in locked:
+        alone = Claim([customer_id], claim.but_not, 1, claim.wait)
+        done += (await _batch(source, alone, lock, carry_out))[1]
+    return locked, done
+
+
+async def _note_failure(
+    source: AnyPool | AnyConnection, customer_id: str, error: Exception
+) -> None:
+    reason = f"{type(error).__name__}: {error}"
+    async with transaction(source) as connection:
+        parked = await settling.count_attempt(
+            connection, customer_id, reason, limit=ATTEMPTS_BEFORE_PARKING
+        )
+    log.error("work failed", customer_id=customer_id, reason=reason, parked=parked, exc_info=error)
