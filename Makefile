@@ -15,10 +15,10 @@ COUNT := { test -t 1 && live=1 || live=; awk -v live="$$live" ' \
   /^Installing collected/ { if (live) { printf ", unpacking"; fflush() } } \
   END { if (n && live) print ""; else if (n) printf "  %d packages\n", n }'; }
 
-.PHONY: help install install-dev demo serve test check bench lock clean
+.PHONY: help install install-dev demo serve test check bench bench-anniversary lock clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## Install the service into .venv
 
@@ -43,6 +43,9 @@ check: install-dev ## Lint, check formats, types, imports and what the tests pro
 
 bench: install-dev ## Measure speed on this machine
 	@$(BIN)/python bench/run.py
+
+bench-anniversary: install-dev ## Measure the anniversary of a thousand customers
+	@$(BIN)/python bench/anniversary.py
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -78,7 +78,7 @@ def server(url: str, folder: Path) -> Iterator[tuple[str, int]]:
             text=True,
         )
     try:
-        yield _address(process), process.pid
+        yield address_of(process), process.pid
     except Exception as error:
         error.add_note(f"the server's log ends with:\n{log.read_text()[-2000:]}")
         raise
@@ -87,7 +87,7 @@ def server(url: str, folder: Path) -> Iterator[tuple[str, int]]:
         process.communicate(timeout=_WAIT_SECONDS)
 
 
-def _address(process: "subprocess.Popen[str]") -> str:
+def address_of(process: "subprocess.Popen[str]") -> str:
     """Read the server's lines until it says where it listens, then wait until it is ready."""
     assert process.stdout is not None
     for text in process.stdout:

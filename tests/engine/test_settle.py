@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seatledger.engine import orders, settle, writes
-from seatledger.engine.settle import ATTEMPTS_BEFORE_PARKING
+from seatledger.engine.claims import ATTEMPTS_BEFORE_PARKING
 from seatledger.store import settling
 from tests.harness import World, line
 

@@ -8,18 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from seatledger.domain import agenda, renewal
 from seatledger.domain.agenda import Fact
-from seatledger.domain.effects import Rules
-from seatledger.domain.fulfilment import settle, verdict
-from seatledger.domain.model import Account, Customer, Subscription
-from seatledger.domain.orders.redemptions import redemptions_of
+from seatledger.domain.due_work import Supply, let_happen
+from seatledger.domain.model import Customer
 from seatledger.domain.reconciliation import closing_after, month_closed_at
 from seatledger.engine.claims import Scope, work_off
 from seatledger.engine.reconciliation import generate
-from seatledger.engine.settle import Settled, settle_due, with_settlement
+from seatledger.engine.settle import Settled, settle_due
 from seatledger.engine.world import World
 from seatledger.store import agenda as store
 from seatledger.store import partners, rows
@@ -121,102 +117,24 @@ def _next(
     waiting: Waiting, world: World, ids: Ids, at: datetime, changes: Changes
 ) -> list[Occurred]:
     """The next due thing of one customer; its rows go into `changes`."""
-    account, settings = waiting.account, world.partner.settings
-    due = agenda.due_now(account, settings, at)
-    if due is None:  # the columns were behind: put right, nothing else
-        changes.customers.append(
-            agenda.scheduled(account.customer, account.subscriptions, settings, at)
-        )
-        return []
-    if due.kind == agenda.RENEWAL:
-        after, facts = _run(waiting, world, ids, at, changes)
-    else:
-        after, facts = _happen(account, due, world.rules, at, changes)
-    customer = agenda.scheduled(
-        after.customer,
-        after.subscriptions,
-        settings,
-        due.at,
-        done=due.phase == agenda.Phase.WINDOWS,
-    )
+
+    def new_order_id() -> str:
+        return world.partner.settings.id_prefix + ids.orders.take()
+
+    supply = Supply(world.settles_at(at), new_order_id, subscription_id)
+    happened = let_happen(waiting.account, waiting.standing, world.rules, at, supply)
+    customer = happened.customer
     changes.customers.append(customer)
-    facts += _level_facts(account.customer, customer)
-    changes.events += [_event(customer, fact, at) for fact in facts]
+    changes.orders += happened.orders
+    changes.subscriptions += happened.subscriptions
+    changes.entries += happened.entries
+    changes.redemptions += happened.redemptions
+    changes.events += [_event(customer, fact, at) for fact in happened.facts]
     return [
         Occurred(
             at, fact.kind, fact.result, customer.customer_id, fact.order_id, fact.subscription_id
         )
-        for fact in facts
-    ]
-
-
-def _happen(
-    account: Account, due: agenda.Due, rules: Rules, at: datetime, changes: Changes
-) -> tuple[Account, list[Fact]]:
-    result = agenda.happen(account, due, rules, at)
-    changes.subscriptions += result.subscriptions
-    changes.entries += result.entries
-    return _with(account, result.customer, result.subscriptions), list(result.facts)
-
-
-def _run(
-    waiting: Waiting, world: World, ids: Ids, at: datetime, changes: Changes
-) -> tuple[Account, list[Fact]]:
-    """One customer's anniversary: its order settled or, where settlement is held, accepted."""
-    account = waiting.account
-    customer = replace(account.customer, version=account.customer.version + 1, attempts=0)
-    order = renewal.run_order(
-        account,
-        world.rules,
-        world.partner.settings.id_prefix + ids.orders.take(),
-        at,
-        world.settles_at(at),
-    )
-    if order is None:
-        ended = renewal.expire_all(replace(account, customer=customer), world.rules, at)
-        changes.subscriptions += ended.subscriptions
-        changes.entries += ended.entries
-        return _with(account, ended.customer, ended.subscriptions), _expiries(ended.expired)
-    status = verdict(order, customer, waiting.standing)
-    is_held = order.run_at is None or order.run_at > at
-    if is_held or status is None:
-        changes.orders.append(order)
-        changes.redemptions += redemptions_of(order, world.discounts)
-        return _with(account, customer, ()), [
-            Fact(agenda.RENEWAL, order.status, order_id=order.order_id)
-        ]
-    result = settle(order, account, status, world.rules, at, subscription_id)
-    changes.orders.append(result.order)
-    changes.subscriptions += result.subscriptions
-    changes.entries += result.entries
-    if not result.failed:
-        changes.redemptions += redemptions_of(result.order, world.discounts)
-    after = with_settlement(account, result)
-    renewed = Fact(agenda.RENEWAL, result.order.status, order_id=order.order_id)
-    return after, [renewed, *_expiries(result.expired)]
-
-
-def _with(account: Account, customer: Customer, changed: Sequence[Subscription]) -> Account:
-    by_id = {one.subscription_id: one for one in changed}
-    return replace(
-        account,
-        customer=customer,
-        subscriptions=tuple(by_id.get(s.subscription_id, s) for s in account.subscriptions),
-    )
-
-
-def _expiries(expired: Sequence[Subscription]) -> list[Fact]:
-    return [Fact(agenda.EXPIRED, one.status, one.subscription_id) for one in expired]
-
-
-def _level_facts(before: Customer, after: Customer) -> list[Fact]:
-    return [
-        Fact("level_changed", now)
-        for was, now in (
-            (before.license_level, after.license_level),
-            (before.consumables_level, after.consumables_level),
-        )
-        if was != now
+        for fact in happened.facts
     ]
 
 

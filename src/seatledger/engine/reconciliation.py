@@ -99,7 +99,8 @@ async def write(
         if isinstance(file, Refused):
             return file
         with TemporaryDirectory() as folder:
-            await _render(connection, partner_id, code, file, _table(media_type, target, file, folder))
+            table = _table(media_type, target, file, folder)
+            await _render(connection, partner_id, code, file, table)
     return None
 
 

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from seatledger.contract.statuses import ACTIVE, DUPLICATE, INVALID_ADDRESS, PENDING
 from seatledger.domain.agenda import EXPIRED, scheduled
 from seatledger.domain.commitment_life import activated as activated_commit
+from seatledger.domain.due_work import settle_in_turn
 from seatledger.domain.effects import Settlement
-from seatledger.domain.fulfilment import settle, verdict
-from seatledger.domain.model import Account, Customer, Order, PartnerSettings, Reseller
+from seatledger.domain.model import Customer, Order, PartnerSettings, Reseller
 from seatledger.engine.claims import Scope, work_off
 from seatledger.engine.world import World
 from seatledger.store import accounts, rows, settling
@@ -19,7 +19,7 @@ from seatledger.store import due as due_work
 from seatledger.store.database import transaction
 from seatledger.store.ids import subscription_id
 from seatledger.store.rows import AnyConnection, AnyPool
-from seatledger.store.settling import Claim, Due, Event
+from seatledger.store.settling import Claim, Event
 
 
 class Settled(Struct, frozen=True):
@@ -64,46 +64,21 @@ async def _carry_out(
     settlements: list[Settlement] = []
     due = await settling.load_due(connection, customer_ids, at, world.partner.status)
     for one in due:
-        settlements += _settle_customer(world, one, at)
+        settlements += settle_in_turn(
+            one.account,
+            one.orders,
+            one.originals,
+            one.standing,
+            world.rules,
+            at,
+            subscription_id,
+        )
     events = [event for one in settlements for event in events_of(one, at)]
     await settling.save(connection, settlements, events)
     return [
         Settled("order", one.order.order_id, one.order.status, at, one.customer.customer_id)
         for one in settlements
     ]
-
-
-def _settle_customer(world: World, due: Due, at: datetime) -> list[Settlement]:
-    """A customer's due orders in turn, each on the account the last one left."""
-    account = due.account
-    originals = dict(due.originals)
-    done: list[Settlement] = []
-    for order in due.orders:
-        status = verdict(order, account.customer, due.standing)
-        if status is None:
-            continue
-        account = replace(account, reference=originals.get(order.reference_order_id))
-        result = settle(order, account, status, world.rules, at, subscription_id)
-        if result.original is not None:
-            originals[result.original.order_id] = result.original
-        account = with_settlement(account, result)
-        customer = scheduled(account.customer, account.subscriptions, world.partner.settings, at)
-        account = replace(account, customer=customer)
-        done.append(replace(result, customer=customer))
-    return done
-
-
-def with_settlement(account: Account, result: Settlement) -> Account:
-    """The account after an order has settled."""
-    changed = {one.subscription_id: one for one in result.subscriptions}
-    kept = [changed.pop(s.subscription_id, s) for s in account.subscriptions]
-    renewed = (result.order,) if result.order.order_type == "RENEWAL" else ()
-    return replace(
-        account,
-        customer=result.customer,
-        subscriptions=(*kept, *changed.values()),
-        term_orders=(*account.term_orders, *renewed),
-    )
 
 
 def events_of(result: Settlement, at: datetime) -> list[Event]:

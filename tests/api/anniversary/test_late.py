@@ -1,0 +1,140 @@
+"""Late renewals by hand, and what the anniversary leaves to them (subscriptions.md 9.2)."""
+
+from typing import Any
+
+import pytest
+
+from seatledger.store import agenda
+from tests.api.anniversary.test_run import (
+    ANNIVERSARY,
+    A,
+    B,
+    bought,
+    renewals_of,
+    seats_of,
+    set_renewal,
+)
+from tests.harness import Reply, World, line
+
+pytestmark = pytest.mark.anyio
+
+
+async def lapsed(world: World, *lines: dict[str, Any]) -> str:
+    """A customer all of whose subscriptions expired on 2026-07-07."""
+    customer = await bought(world, *lines)
+    for one in lines:
+        (await set_renewal(world, customer, one["offerId"][:10], enabled=False)).ok(200)
+    await world.at(ANNIVERSARY)
+    return customer
+
+
+async def renew(world: World, customer: str, product: str, quantity: int, **more: Any) -> Reply:
+    """A RENEWAL of one subscription at level 01."""
+    held = (await seats_of(world, customer))[product]
+    wanted = line(product + "01A12", quantity, subscriptionId=held["subscriptionId"])
+    return await world.order(customer, wanted, orderType="RENEWAL", **more)
+
+
+@pytest.mark.proves("subscriptions.md 37", "3121", "S-158", "S-159")
+async def test_a_part_of_the_seats_is_renewed_late(world: World) -> None:
+    customer = await lapsed(world, line(A + "02A12", 10))
+    await world.at("2026-07-20T12:00:00Z")
+    placed = (await renew(world, customer, A, 5, externalReferenceId="late-1")).ok()
+    assert (placed["orderType"], placed["status"]) == ("RENEWAL", "1002")
+    held = (await seats_of(world, customer))[A]
+    assert (held["status"], held["currentQuantity"]) == ("1000", 5)
+    assert held["renewalDate"] == "2027-07-07"
+    assert held["autoRenewal"] == {"enabled": True, "renewalQuantity": 5}
+    assert "allowedActions" not in held
+    assert (await world.read_customer(customer))["cotermDate"] == "2027-07-07"
+    (await renew(world, customer, A, 1)).refused(400, "3121", "Line Item: 1")
+    (renewal,) = await renewals_of(world, customer)
+    assert (renewal["source"], renewal["externalReferenceId"]) == ("API", "late-1")
+
+
+@pytest.mark.proves("subscriptions.md 38", "3122")
+async def test_the_late_window_closes(world: World) -> None:
+    customer = await lapsed(world, line(A + "01A12", 4, 1), line(B + "01A12", 4, 2))
+    await world.at("2026-08-06T23:59:59Z")
+    (await renew(world, customer, A, 4)).ok()
+    await world.at("2026-08-07T00:00:00Z")
+    (await renew(world, customer, B, 4)).refused(400, "3122", "Line Item: 1")
+    assert "allowedActions" not in (await seats_of(world, customer))[B]
+
+
+@pytest.mark.proves("subscriptions.md 38", "3122")
+async def test_a_setting_closes_it_earlier(world: World) -> None:
+    await world.set(flags={"late_renewal_days": 14})
+    customer = await lapsed(world, line(A + "01A12", 4))
+    await world.at("2026-07-21T12:00:00Z")
+    assert (await seats_of(world, customer))[A]["allowedActions"] == ["MANUAL_RENEWAL"]
+    await world.at("2026-07-22T00:00:00Z")
+    (await renew(world, customer, A, 4)).refused(400, "3122", "Line Item: 1")
+
+
+@pytest.mark.proves("subscriptions.md 49", "3121")
+async def test_nothing_is_renewed_before_its_anniversary(world: World) -> None:
+    customer = await bought(world, line(A + "01A12", 4))
+    await world.at("2026-07-06T23:59:59Z")
+    (await renew(world, customer, A, 4)).refused(400, "3121", "Line Item: 1")
+
+
+@pytest.mark.proves("3118", "S-160")
+async def test_no_more_is_renewed_than_was_held(world: World) -> None:
+    customer = await lapsed(world, line(A + "01A12", 4))
+    (await renew(world, customer, A, 5)).refused(400, "3118", "Line Item: 1")
+
+
+async def test_several_late_renewals_share_the_term_and_its_level(world: World) -> None:
+    customer = await lapsed(world, line(A + "02A12", 8, 1), line(B + "02A12", 8, 2))
+    (await renew(world, customer, A, 6)).ok()
+    assert (await world.read_customer(customer))["discounts"][0]["level"] == "01"
+    (await renew(world, customer, B, 6)).ok()
+    shown = await world.read_customer(customer)
+    assert shown["discounts"][0]["level"] == "02"  # twelve renewed so far
+    assert shown["cotermDate"] == "2027-07-07"
+
+
+async def test_a_late_renewal_is_returned_like_a_sale(world: World) -> None:
+    customer = await lapsed(world, line(A + "01A12", 4))
+    placed = (await renew(world, customer, A, 4)).ok()
+    (await world.give_back(customer, placed.body)).ok()
+    held = (await seats_of(world, customer))[A]
+    assert (held["status"], held["currentQuantity"]) == ("1004", 0)
+    assert "allowedActions" not in held
+
+
+@pytest.mark.proves("subscriptions.md 42")
+async def test_an_extended_term_ends_on_its_own_day(world: World) -> None:
+    customer = await bought(world, line(A + "01A12", 4))
+    edit = {"cotermDate": "2027-12-31"}
+    (await world.patch(f"/sandbox/customers/{customer}", edit)).ok(200)
+    await world.at("2027-12-31T00:00:00Z")
+    held = (await seats_of(world, customer))[A]
+    assert (held["status"], held["renewalDate"]) == ("1000", "2028-12-31")
+
+
+@pytest.mark.proves("subscriptions.md 32")
+async def test_a_run_that_breaks_off_is_done_once_afterwards(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = await bought(world, line(A + "02A12", 10, 1), line(B + "02A12", 5, 2))
+    save = agenda.save
+    struck = 0
+
+    async def strike(connection: Any, changes: Any) -> None:
+        nonlocal struck
+        await save(connection, changes)
+        struck += 1
+        if struck == 1:
+            raise RuntimeError("killed before the commit")
+
+    monkeypatch.setattr(agenda, "save", strike)
+    await world.at(ANNIVERSARY)
+    assert await renewals_of(world, customer) == []
+    assert {one["currentQuantity"] for one in await world.seats(customer)} == {10, 5}
+    (await world.post("/sandbox/clock/advance", {"seconds": 1})).ok(200)
+    (renewal,) = await renewals_of(world, customer)
+    assert renewal["status"] == "1000"
+    assert [one["quantity"] for one in renewal["lineItems"]] == [10, 5]
+    assert {one["renewalDate"] for one in await world.seats(customer)} == {"2027-07-07"}
