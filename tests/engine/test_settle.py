@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from seatledger.domain import due_work
 from seatledger.engine import orders, settle, writes
 from seatledger.engine.claims import ATTEMPTS_BEFORE_PARKING
 from seatledger.store import settling
@@ -129,17 +130,17 @@ async def test_a_customer_that_keeps_failing_is_parked_and_stops_nobody(
 ) -> None:
     bad, good = await world.customer(), await world.customer()
     await world.settlement("manual")
-    carry_out = settle._settle_customer
+    carry_out = due_work.settle_in_turn
     attempts = 0
 
     def failing(*arguments: Any) -> Any:
         nonlocal attempts
-        if arguments[1].account.customer.customer_id == bad:
+        if arguments[0].customer.customer_id == bad:
             attempts += 1
             raise ZeroDivisionError
         return carry_out(*arguments)
 
-    monkeypatch.setattr(settle, "_settle_customer", failing)
+    monkeypatch.setattr(settle, "settle_in_turn", failing)
     for attempt in range(1, ATTEMPTS_BEFORE_PARKING + 3):
         (await world.order(good, line(SEATS))).ok()
         (await world.order(bad, line(SEATS))).ok()

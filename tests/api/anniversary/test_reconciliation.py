@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,9 +19,14 @@ pytestmark = pytest.mark.anyio
 
 A, B = "65304479CA", "11073058CA"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
 PATH = "/sandbox/reconciliation-files"
+DRESDEN = {
+    "country": "DE",
+    "region": "SN",
+    "city": "Dresden",
+    "addressLine1": "Street 1",
+    "postalCode": "01067",
+}
 
 
 async def file_of(world: World, month: str, currency: str = "USD", **more: Any) -> Reply:
@@ -94,8 +100,7 @@ async def test_the_amounts_add_up(world: World) -> None:
 @pytest.mark.proves("orders.md 79")
 async def test_an_order_and_its_full_return(new_world: MakeWorld) -> None:
     world = await new_world(regions=["WE"], currencies={"WE": ["EUR"]}, country="DE")
-    place = {"country": "DE", "region": "SN", "city": "Dresden", "postalCode": "01067"}
-    customer = await world.customer(address={**place, "addressLine1": "Street 1"})
+    customer = await world.customer(await world.reseller(address=DRESDEN), address=DRESDEN)
     skus = ["65305345CA01A12", "65305369CA01A12", "65305414CA01A12"]
     lines = [line(sku, 2, number) for number, sku in enumerate(skus, start=1)]
     placed = (await world.order(customer, *lines, currencyCode="EUR")).ok()
@@ -316,9 +321,9 @@ async def test_while_the_clock_runs_a_month_is_over_five_minutes_later(
     await world.at("2025-08-01T00:00:00Z")
     (await world.put("/sandbox/clock", {"mode": "running"})).ok(200)
     (await file_of(world, "202507")).refused(400, "1117", "month")
-    real_clock.advance(seconds=299)
+    real_clock.advance(timedelta(seconds=299))
     (await file_of(world, "202507")).refused(400, "1117", "month")
-    real_clock.advance(seconds=1)
+    real_clock.advance(timedelta(seconds=1))
     assert table(await file_of(world, "202507")) == []
 
 
