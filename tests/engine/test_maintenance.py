@@ -300,3 +300,15 @@ async def test_the_check_finds_what_is_broken(
     assert mine.body == {"ok": False, "checked": 5, "violations": [sentence], "parked": []}
     theirs = (await other.get("/sandbox/invariants")).ok(200)
     assert theirs.body == {"ok": True, "checked": 1, "violations": [], "parked": []}
+
+
+async def test_a_price_list_keeps_what_customers_hold(
+    apart_url: str, apart: NewWorld, tmp_path: Path
+) -> None:
+    world = await apart()
+    (await world.order(await world.customer(), line(FOLIO, 3))).ok()
+    forgetful = tmp_path / "forgetful.csv"
+    rows = data_file("sample_catalog.csv").splitlines(keepends=True)
+    forgetful.write_text("".join(row for row in rows if FOLIO[:10] not in row), "utf-8")
+    with pytest.raises(CatalogFileError, match=f"{FOLIO[:10]} is held by customers"):
+        await load_catalog(apart_url, forgetful)

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from seatledger.engine.batcher import LANES, Batcher
 from seatledger.engine.claims import Scope
 from seatledger.engine.settle import settle_orders
 from seatledger.engine.world import World as EngineWorld
 from seatledger.engine.world import Worlds
 from seatledger.store import placing
-from seatledger.store.placing import Outcome
+from seatledger.store.placing import Asked, Known, Outcome
 from seatledger.store.rows import AnyConnection
 from tests.conftest import ADMIN_TOKEN, MakeWorld
 from tests.harness import Reply, World, line, order, profile
@@ -27,6 +28,7 @@ ONE_TIME = "H4SQ82RETAINVW6K3MPD7TZ1"
 REFUSED = "Line Item: 1, Reason: Invalid Flexible Discount"
 
 LOCK = "SELECT 1 FROM customer WHERE customer_id = ANY ($1) FOR NO KEY UPDATE"
+PATIENCE_SECONDS = 20
 SETTLE = "seatledger.engine.orders.settle_orders"
 
 Write = Callable[[AnyConnection, Sequence[Outcome]], Awaitable[set[int]]]
@@ -34,42 +36,87 @@ Write = Callable[[AnyConnection, Sequence[Outcome]], Awaitable[set[int]]]
 
 @asynccontextmanager
 async def locked(database: AnyConnection, *customer_ids: str) -> AsyncIterator[None]:
-    """Somebody's long work on these customers."""
-    async with database.transaction():
+    """Somebody's long work on these customers; what they keep waiting for too long fails."""
+    async with asyncio.timeout(PATIENCE_SECONDS), database.transaction():
         await database.execute(LOCK, customer_ids)
         yield
 
 
+class Crowd:
+    """Sees to it that orders meet in one batch: the first few wait until all have come."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._come = asyncio.Semaphore(0)
+        self._may_go = asyncio.Event()
+        submit, read = Batcher.submit, placing.read
+
+        async def counted(batcher: Any, item: Any, group: Any) -> Any:
+            self._come.release()
+            return await submit(batcher, item, group)
+
+        async def held(connection: AnyConnection, asked: Sequence[Asked]) -> list[Known]:
+            await self._may_go.wait()
+            return await read(connection, asked)
+
+        monkeypatch.setattr(Batcher, "submit", counted)
+        monkeypatch.setattr(placing, "read", held)
+
+    async def order(
+        self, worlds: Sequence[World], customers: Sequence[str], asked: dict[str, Any]
+    ) -> list[Reply]:
+        """Every customer orders at once, through one world's process after the other."""
+        reseller = await worlds[0].reseller()
+        first = [
+            asyncio.create_task(world.order(await world.customer(reseller), line(SEATS)))
+            for world in worlds
+            for _ in range(LANES)
+        ]
+        for _ in first:
+            await self._come.acquire()
+        crowd = [
+            asyncio.create_task(world.order(customer, asked))
+            for world, customer in zip(cycle(worlds), customers, strict=False)
+        ]
+        for _ in crowd:
+            await self._come.acquire()
+        self._may_go.set()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for reply in await asyncio.gather(*first):
+                reply.ok()
+            return await asyncio.gather(*crowd)
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> Crowd:
+    """A crowd for the test's orders."""
+    return Crowd(monkeypatch)
+
+
 class TestOneTimeCodes:
-    async def spend(self, worlds: Sequence[World], customers: Sequence[str]) -> None:
+    async def spend(self, crowd: Crowd, worlds: Sequence[World]) -> None:
         """Every customer uses the code at once; one gets it."""
+        reseller = await worlds[0].reseller()
+        customers = [await worlds[0].customer(reseller) for _ in range(40)]
         asked = line(FOLIO_PRO, flexDiscountCodes=[ONE_TIME])
-        replies = await asyncio.gather(
-            *(
-                world.order(customer, asked)
-                for world, customer in zip(cycle(worlds), customers, strict=False)
-            )
-        )
+        replies = await crowd.order(worlds, customers, asked)
         assert Counter((one.status, one.code) for one in replies) == {
             (201, ""): 1,
-            (400, "2141"): len(customers) - 1,
+            (400, "2141"): 39,
         }
         for reply in replies:
             if reply.status != 201:
                 reply.refused(400, "2141", REFUSED)
-        held = [len(await worlds[0].seats(customer)) for customer in customers]
-        assert sum(held) == 1
+        assert sum([len(await worlds[0].seats(customer)) for customer in customers]) == 1
 
     @pytest.mark.proves("2141")
-    async def test_go_to_one_of_many_customers(self, world: World) -> None:
-        reseller = await world.reseller()
-        await self.spend([world], [await world.customer(reseller) for _ in range(40)])
+    async def test_go_to_one_of_many_customers(self, crowd: Crowd, world: World) -> None:
+        await self.spend(crowd, [world])
 
     @pytest.mark.proves("2141")
-    async def test_go_to_one_over_two_processes(self, world: World, elsewhere: World) -> None:
-        reseller = await world.reseller()
-        customers = [await world.customer(reseller) for _ in range(40)]
-        await self.spend([world, elsewhere], customers)
+    async def test_go_to_one_over_two_processes(
+        self, crowd: Crowd, world: World, elsewhere: World
+    ) -> None:
+        await self.spend(crowd, [world, elsewhere])
 
     async def test_are_free_again_for_those_who_came_behind_an_order_that_failed(
         self, world: World
@@ -104,11 +151,11 @@ class TestLockedCustomers:
             (await world.order(customer, line(SEATS))).ok()
 
     async def test_keep_no_neighbours_orders_waiting(
-        self, world: World, database: AnyConnection
+        self, crowd: Crowd, world: World, database: AnyConnection
     ) -> None:
         customers = [await world.customer() for _ in range(8)]
         async with locked(database, customers[3]):
-            replies = await asyncio.gather(*(world.order(one, line(SEATS)) for one in customers))
+            replies = await crowd.order([world], customers, line(SEATS))
         assert [one.status for one in replies] == [201] * 3 + [503] + [201] * 4
         for customer in customers[:3] + customers[4:]:
             assert [one["currentQuantity"] for one in await world.seats(customer)] == [1]
@@ -151,13 +198,16 @@ class TestLockedCustomers:
         ours = await other.customer()
         theirs = [await world.customer() for _ in range(4)]
         waiting: list[asyncio.Task[Reply]] = []
-        for customer in theirs:  # each in a batch of its own, more of them than there are lanes
-            waiting.append(asyncio.create_task(world.order(customer, line(SEATS))))
-            await begun.acquire()
-        placed = (await other.order(ours, line(SEATS))).ok()
-        assert (await other.read_order(ours, placed["orderId"]))["status"] == "1000"
-        assert not any(one.done() for one in waiting)
-        may_settle.set()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                for customer in theirs:  # each in a batch of its own: more than there are lanes
+                    waiting.append(asyncio.create_task(world.order(customer, line(SEATS))))
+                    await begun.acquire()
+                placed = (await other.order(ours, line(SEATS))).ok()
+            assert (await other.read_order(ours, placed["orderId"]))["status"] == "1000"
+            assert not any(one.done() for one in waiting)
+        finally:
+            may_settle.set()
         for customer, reply in zip(theirs, await asyncio.gather(*waiting), strict=True):
             found = await world.read_order(customer, reply.ok()["orderId"])
             assert found["status"] == "1000"

@@ -25,7 +25,7 @@ class Body(Struct, frozen=True):
 
 
 def may_be_id(text: str) -> bool:
-    """Whether a text has the form of an id; any other is nobody's (platform.md 1, accounts.md 2)."""
+    """Whether a text has the form of an id; any other is nobody's (platform.md 1)."""
     return _ID.fullmatch(text) is not None
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from seatledger.contract.countries import PRICE_REGIONS, SUPPORTED, default_currencies
 from seatledger.contract.statuses import ACTIVE, INACTIVE
-from seatledger.domain.catalog_file import read_catalog
+from seatledger.domain.catalog_file import CatalogFileError, read_catalog
 from seatledger.domain.discount_file import read_discounts
 from seatledger.domain.model import Partner, PartnerSettings
 from seatledger.engine.credentials import DEFAULT_SCOPES, hash_secret
@@ -236,10 +236,16 @@ async def load_data_set(
 ) -> tuple[int, int, tuple[str, ...]]:
     """Check a file and make it the current one of a partner, or of everyone.
 
-    Gives (version, rows, warnings); CatalogFileError refuses the whole file.
+    Gives (version, rows, warnings); CatalogFileError refuses the whole file. A price list that
+    forgets a product customers hold would leave them without a renewal: ended products stay in it
+    with their dates (catalog.md 5.4).
     """
     if kind == "catalog":
         loaded = read_catalog(text)
+        held = await partners.products_in_use(connection, partner_id)
+        missing = sorted(held - loaded.catalog.products.keys())
+        if missing:
+            raise CatalogFileError(f"{one} is held by customers but missing" for one in missing)
         count, warnings = loaded.rows, loaded.warnings
     else:
         count, warnings = len(read_discounts(text).all), ()

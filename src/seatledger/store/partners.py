@@ -299,6 +299,19 @@ async def data_set(connection: AnyConnection, version: int) -> str:
     return body
 
 
+async def products_in_use(connection: AnyConnection, partner_id: str | None) -> set[str]:
+    """Keys of the products that open subscriptions and accepted orders of a partner, or of all,
+    name."""
+    records = await connection.fetch(
+        """SELECT DISTINCT product_key FROM subscription
+             WHERE status IN ('1000', '1002', '1009') AND ($1::text IS NULL OR partner_id = $1)
+           UNION SELECT left(l ->> 'offer_id', 10) FROM orders o, jsonb_array_elements(o.lines) l
+             WHERE o.status = '1002' AND ($1::text IS NULL OR o.partner_id = $1)""",
+        partner_id,
+    )
+    return {record[0] for record in records}
+
+
 async def latest_data_set(connection: AnyConnection, kind: str) -> int | None:
     """The newest version of a kind that was loaded for everyone, None before the first load."""
     version: int | None = await connection.fetchval(
