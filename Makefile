@@ -15,7 +15,7 @@ COUNT := { test -t 1 && live=1 || live=; awk -v live="$$live" ' \
   /^Installing collected/ { if (live) { printf ", unpacking"; fflush() } } \
   END { if (n && live) print ""; else if (n) printf "  %d packages\n", n }'; }
 
-.PHONY: help install install-dev demo serve test check bench bench-anniversary lock clean
+.PHONY: help install install-dev demo serve test simulate check bench bench-anniversary lock clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ serve: install ## Start the service on port 8080
 
 test: install-dev ## Run the tests
 	@$(BIN)/pytest -n auto --dist worksteal
+
+SEEDS ?= 10000
+simulate: install-dev ## Live SEEDS random worlds and look at every invariant
+	@$(BIN)/python -m tests.simulation $(SEEDS)
 
 check: install-dev ## Lint, check formats, types, imports and what the tests prove
 	$(BIN)/ruff check

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import structlog
@@ -15,6 +16,8 @@ from seatledger.clock import ManualClock, SystemClock
 from seatledger.settings import Settings
 from seatledger.store.embedded import EmbeddedPostgres
 from seatledger.store.migrate import upgrade
+from seatledger.store.rows import AnyConnection
+from seatledger.work.loop import Worker
 from tests.harness import World, make_world
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
@@ -57,6 +60,14 @@ def database_url() -> Iterator[str]:
             server.stop()
 
 
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[AnyConnection]:
+    """A connection of the test's own."""
+    connection: AnyConnection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture(scope="session")
 def settings(database_url: str) -> Settings:
     """A sandbox on that database."""
@@ -97,3 +108,13 @@ async def world(new_world: MakeWorld) -> AsyncIterator[World]:
     made = await new_world()
     yield made
     await made.is_sound()
+
+
+@pytest.fixture
+def idle_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's own worker does nothing: what is settled, the test's calls settle."""
+
+    async def nothing(_: Worker) -> int:
+        return 0
+
+    monkeypatch.setattr(Worker, "round", nothing)

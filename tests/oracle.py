@@ -119,13 +119,20 @@ class Model:
         self.now = target
 
     def set_mode(self, mode: str, delay: timedelta) -> None:
-        """Settlement changes: what `manual` held is let go, and no order waits longer than new."""
+        """Settlement changes: `manual` holds what waits, and lets it go in the end; nothing waits
+        longer than what is new."""
         self.mode, self.delay = mode, delay
         if mode == "manual":
+            for buyer in self.buyers.values():
+                buyer.settle_at = None
+                for one in buyer.waiting:
+                    one.run_at = None
             return
         latest = self.now + (delay if mode == "delay" else timedelta(0))
         self._release()
         for buyer in self.buyers.values():
+            assert buyer.settle_at is not None
+            buyer.settle_at = min(buyer.settle_at, latest)
             for one in buyer.waiting:
                 assert one.run_at is not None
                 one.run_at = min(one.run_at, latest)

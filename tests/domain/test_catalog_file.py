@@ -252,6 +252,31 @@ def test_the_sample_discounts_load() -> None:
         ({"endDate": "2017-12-31T00:00:00Z"}, "endDate is before startDate"),
         ({"startDate": "2018-01-01T00:00:00"}, "'2018-01-01T00:00:00' has no zone"),
         ({"minCommitQuantity": "x"}, "minCommitQuantity 'x' is no whole number"),
+        (
+            {"discountLockEndDate": "2099-12-31T23:59:58Z"},
+            "discountLockEndDate is before endDate",
+        ),
+        ({"category": "GIFT"}, "category 'GIFT' is unknown"),
+        ({"visibility": ""}, "visibility '' is unknown"),
+        ({"threeYearCommit": "SOON"}, "threeYearCommit 'SOON' is unknown"),
+        ({"commitScope": "LAST_YEAR"}, "commitScope 'LAST_YEAR' is unknown"),
+        ({"alwaysFails": "yes"}, "alwaysFails 'yes' is unknown"),
+        ({"marketSegments": "COM|ORG"}, "marketSegments 'ORG' is unknown"),
+        ({"marketSegments": ""}, "marketSegments '' is unknown"),
+        ({"countries": "US|XX"}, "countries 'XX' is unknown"),
+        ({"orderTypes": "NEW|GIFT"}, "orderTypes 'GIFT' is unknown"),
+        (
+            {"outcomeType": "FIXED_PRICE", "discountValues": "US:USD:-1"},
+            "discountValues 'US:USD:-1' is not positive",
+        ),
+        (
+            {"outcomeType": "FIXED_PRICE", "discountValues": "US:USD:Infinity"},
+            "discountValues 'US:USD:Infinity' is not positive",
+        ),
+        (
+            {"outcomeType": "FIXED_DISCOUNT", "discountValues": "US:USD:1|JP:JPY:1.5"},
+            "discountValues 'JP:JPY:1.5' has more digits than JPY allows",
+        ),
     ],
 )
 def test_bad_cells_of_discounts_are_reported_with_their_line(changes: Row, problem: str) -> None:
@@ -260,3 +285,29 @@ def test_bad_cells_of_discounts_are_reported_with_their_line(changes: Row, probl
 
 def test_ids_of_discounts_are_unique() -> None:
     assert discount_problems({}, {}) == (f"row 3: id {DISCOUNTS[0]['id']} stands in row 2 too",)
+
+
+def test_a_code_means_one_open_discount_at_a_time_in_a_segment() -> None:
+    """It may return in another year, for another segment, or closed (catalog.md 7)."""
+    code = DISCOUNTS[0]["code"]
+    first = {"id": "a", "endDate": "2025-12-31T23:59:59Z"}
+    overlap = f"row 3: code {code} overlaps that of row 2"
+    assert discount_problems(first, {"id": "b", "startDate": "2025-12-31T00:00:00Z"}) == (overlap,)
+    for other in (
+        {"startDate": "2026-01-01T00:00:00Z"},
+        {"marketSegments": "EDU|GOV"},
+        {"visibility": "CLOSED"},
+    ):
+        changed = [{**DISCOUNTS[0], **changes} for changes in (first, {"id": "b", **other})]
+        assert len(read_discounts(text_of(changed)).all) == 2
+
+
+def test_discounts_name_products_of_the_catalogue() -> None:
+    goods = read_catalog(data_file("sample_catalog.csv")).catalog
+    text = data_file("sample_flex_discounts.csv")
+    assert len(read_discounts(text, goods).all) == 16
+    for other in ("99999999CA01A12", "11073058CA09A12", "11073058CA02A12"):
+        with pytest.raises(CatalogFileError) as refused:
+            read_discounts(text.replace("11073058CA01A12", other, 1), goods)
+        problem = f"row 2: baseOfferIds {other} is no base offer of the catalogue"
+        assert refused.value.problems == (problem,)

@@ -194,7 +194,8 @@ def test_a_commitment_in_the_wrong_state(code: str, buyer: Customer, reason: str
     ],
 )
 def test_a_commitment_in_the_right_state(code: str, buyer: Customer, price: str) -> None:
-    assert unit(coded(FOLIO, code), buyer=buyer) == Decimal(price)
+    held = samples.seats(A, 49, "2026-07-07")
+    assert unit(coded(FOLIO, code), buyer=buyer, subscriptions=(held,)) == Decimal(price)
 
 
 @pytest.mark.proves("catalog.md 29", "2141")

@@ -1,16 +1,23 @@
 """Each equation of the ledger, violated once."""
 
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from seatledger.domain.benefits import ThreeYearCommit
 from seatledger.domain.invariants import History, violations
-from seatledger.domain.model import Customer, LedgerEntry, Order, Subscription
+from seatledger.domain.model import Customer, LedgerEntry, Order, Price, Subscription
 from tests import samples
 from tests.settling import ALL_APPS, FOLIO, PACK, giving_back, line, order, settled
 
+TEN = Decimal("10.00")
+A_CENT_TOO_MANY = Price(
+    "NA", "row", TEN, TEN, base_days=365, amount=Decimal("40.01"), net=TEN, days=365
+)
 FIRST, SECOND, CREDIT = "9200000001", "9200000002", "5500000001"
 Spoil = Callable[[History], History]
 
@@ -74,6 +81,16 @@ def with_entry(number: int, **changes: Any) -> Spoil:
         return replace(history, entries=tuple(entries))
 
     return spoil
+
+
+def with_customer(**changes: Any) -> Spoil:
+    """Change the customer."""
+    return lambda history: replace(history, customer=replace(history.customer, **changes))
+
+
+def with_commit(commit: ThreeYearCommit) -> Spoil:
+    """Give the customer a three-year commit."""
+    return with_customer(benefits=(commit,))
 
 
 def without(name: str, number: int) -> Spoil:
@@ -198,6 +215,42 @@ SPOILED = {
         with_line(FIRST, 2, status="1000"),
         f"line 2 of order {FIRST} was given back 1 times",
     ),
+    "a line of a term to come": (
+        with_line(SECOND, 1, term=2),
+        f"order {SECOND} bills a term that has not begun",
+    ),
+    "a term opened by two runs": (
+        _orders(lambda one: replace(one, anniversary=date(2025 + int(one.order_id[-1]), 7, 7))),
+        f"order {SECOND} renews into a term that another run opened",
+    ),
+    "an amount that does not follow": (
+        with_line(SECOND, 1, price=A_CENT_TOO_MANY),
+        f"line 1 of order {SECOND} costs 40.00",
+    ),
+    "a level of the other offer type": (
+        with_customer(license_level="T2"),
+        "'T2' is no level of LICENSE",
+    ),
+    "a level nobody has": (
+        with_customer(consumables_level="T9"),
+        "'T9' is no level of CONSUMABLES",
+    ),
+    "a commitment that ends before it begins": (
+        with_commit(samples.committed("2026-01-01", ("LICENSE", 10), end="2025-12-31")),
+        "commitment 1 has no days or no minimums",
+    ),
+    "a missed commitment that never lapsed": (
+        with_commit(samples.committed("2026-01-01", ("LICENSE", 10), status="NONCOMPLIANT")),
+        "commitment 1 is NONCOMPLIANT, lapsed on None",
+    ),
+    "an accepted request without days": (
+        with_commit(samples.asked("ACCEPTED", ("LICENSE", 10))),
+        "an accepted request for a commitment has no days",
+    ),
+    "a declined request that can run out": (
+        with_commit(samples.asked("DECLINED", ("LICENSE", 10), counted_from=date(2026, 1, 1))),
+        "a request for a commitment is DECLINED and its time runs",
+    ),
     "a line given back twice": (
         twice("orders", 2, order_id="5500000002"),
         f"line 2 of order {FIRST} was given back 2 times",
@@ -237,7 +290,7 @@ def test_seats_may_end_apart_where_they_should() -> None:
 def test_every_sentence_names_the_customer() -> None:
     customer: Customer = samples.customer(customer_id="1009999999")
     history = replace(with_seats(0, used_quantity=99)(sound()), customer=replace(
-        customer, coterm_date=sound().customer.coterm_date
+        customer, coterm_date=sound().customer.coterm_date, term=1
     ))  # fmt: skip
     assert list(violations(history)) == [
         "customer 1009999999: subscription NEW1 uses more than it holds"

@@ -7,14 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from seatledger.app import Application, prepare
 from seatledger.clock import ManualClock, RealClock, SystemClock
 from seatledger.settings import Settings
-from seatledger.store.rows import AnyConnection
 from tests.harness import World, make_world, unique
 from tests.wire import another_database
 
@@ -27,14 +25,6 @@ ADMIN_TOKEN = "admin-token-of-the-tests"
 def partner_id() -> str:
     """An id no other partner has."""
     return unique("partner")
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[AnyConnection]:
-    """A connection of the test's own."""
-    connection: AnyConnection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seatledger.contract.limits import MAX_ATTEMPTS
+from seatledger.contract.limits import MAX_ATTEMPTS, MAX_WAIT_SECONDS
 from seatledger.engine.batcher import LANES, LOST, SIZE, Batcher, Lost
 from seatledger.engine.calls import Unavailable
 
@@ -128,7 +128,7 @@ class TestLostRaces:
             return [LOST if item in fresh and item in ("a1", "a2") else item for item in items]
 
         store = Store(answer)
-        batcher = Batcher(store.run)
+        batcher = Batcher(store.run, pause_seconds=0)
         blocking = await submit_all(batcher, "x1", "y1")
         await store.has(2)
         tasks = await submit_all(batcher, "a1", "a2")
@@ -144,7 +144,7 @@ class TestLostRaces:
 
     async def test_end_as_unavailable_after_five_rounds(self) -> None:
         store = Store(lambda items: [LOST for _ in items], is_open=True)
-        batcher = Batcher(store.run)
+        batcher = Batcher(store.run, pause_seconds=0)
         with pytest.raises(Unavailable) as caught:
             await batcher.submit("a1", "a")
         assert caught.value.retry_after_seconds == 1
@@ -152,7 +152,7 @@ class TestLostRaces:
 
     async def test_of_one_item_do_not_touch_its_neighbours(self) -> None:
         store = Store(lambda items: [LOST if item == "b1" else item for item in items])
-        batcher = Batcher(store.run)
+        batcher = Batcher(store.run, pause_seconds=0)
         blocking = await submit_all(batcher, "x1", "y1")
         await store.has(2)
         a, b, c = await submit_all(batcher, "a1", "b1", "c1")
@@ -163,6 +163,59 @@ class TestLostRaces:
         await asyncio.gather(*blocking)
         assert store.batches[2] == ["a1", "b1", "c1"]
         assert store.batches[3:] == [["b1"]] * (MAX_ATTEMPTS - 1)
+
+
+class TestPausesAfterThem:
+    async def test_leave_the_lanes_to_others(self) -> None:
+        store = Store(lambda items: [LOST if item == "a1" else item for item in items])
+        batcher = Batcher(store.run, pause_seconds=3600)
+        (resting,) = await submit_all(batcher, "a1")
+        await store.has(1)
+        store.let_all_go()
+        others = await submit_all(batcher, "b1", "c1", "d1")
+        assert await asyncio.gather(*others) == ["b1", "c1", "d1"]
+        assert not resting.done()
+
+    async def test_are_kept_by_what_came_later_of_their_group(self) -> None:
+        store = Store(lambda items: [LOST if item == "a1" else item for item in items])
+        batcher = Batcher(store.run, pause_seconds=3600)
+        (resting,) = await submit_all(batcher, "a1")
+        await store.has(1)
+        store.let_all_go()
+        (later, other) = await submit_all(batcher, "a2", "b1")
+        assert await other == "b1"
+        assert not resting.done()
+        assert not later.done()
+        assert ["a2"] not in store.batches
+
+    async def test_grow_until_five_rounds_span_about_a_second(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pauses: list[float] = []
+        loop = asyncio.get_running_loop()
+
+        def at_once(pause: float, callback: Callable[..., object], *args: Any) -> asyncio.Handle:
+            pauses.append(pause)
+            return loop.call_soon(callback, *args)
+
+        monkeypatch.setattr(loop, "call_later", at_once)
+        store = Store(lambda items: [LOST for _ in items], is_open=True)
+        with pytest.raises(Unavailable):
+            await Batcher(store.run).submit("a1", "a")
+        assert len(pauses) == MAX_ATTEMPTS - 1
+        assert pauses == sorted(pauses)
+        assert 0.5 < sum(pauses) < MAX_WAIT_SECONDS / 2
+
+    async def test_are_waited_for_by_a_drain(self) -> None:
+        lost = [True]
+        store = Store(lambda items: [LOST if lost and lost.pop() else item for item in items])
+        batcher = Batcher(store.run)
+        (task,) = await submit_all(batcher, "a1")
+        await store.has(1)
+        store.let_all_go()
+        await batcher.drain()
+        assert store.batches == [["a1"], ["a1"]]
+        assert await task == "a1"
 
 
 class TestFailures:
@@ -200,6 +253,30 @@ class TestFailures:
         assert [type(one) for one in failures] == [Unavailable, Unavailable]
         await asyncio.gather(*blocking)
         assert len(store.batches) == 3
+
+    async def test_are_not_looked_for_beyond_an_items_time(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Or a batch that fails slowly would hold its lane for as long as it has items."""
+
+        def answer(items: Sequence[str]) -> Results:
+            if len(items) == 1:
+                return echo(items)
+            monkeypatch.setattr(loop, "time", lambda: began + MAX_WAIT_SECONDS + 1)
+            raise ZeroDivisionError
+
+        loop = asyncio.get_running_loop()
+        store = Store(answer)
+        batcher = Batcher(store.run)
+        blocking = await submit_all(batcher, "x1", "y1")
+        await store.has(2)
+        tasks = await submit_all(batcher, "a1", "b1")
+        began = loop.time()
+        store.let_all_go()
+        failures = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(one) for one in failures] == [Unavailable, Unavailable]
+        assert await asyncio.gather(*blocking) == ["X1", "Y1"]
+        assert store.batches[2:] == [["a1", "b1"]]
 
     async def test_leave_the_lanes_and_groups_free(self) -> None:
         failing = True

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from seatledger.contract.limits import MAX_WAIT_SECONDS
 from seatledger.engine.batcher import LANES, Batcher
 from seatledger.engine.claims import Scope
 from seatledger.engine.settle import settle_orders
@@ -142,8 +143,9 @@ class TestLockedCustomers:
             held = [
                 asyncio.create_task(world.order(customer, line(SEATS))) for customer in theirs * 4
             ]
-            for _ in range(10):
-                (await other.order(ours, line(SEATS))).ok()
+            async with asyncio.timeout(MAX_WAIT_SECONDS):  # that is for one
+                for _ in range(10):
+                    (await other.order(ours, line(SEATS))).ok()
             for reply in await asyncio.gather(*held):
                 reply.refused(503, "503")
                 assert reply.headers["Retry-After"] == "1"

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from seatledger.domain import due_work
+from seatledger.domain.model import Customer
 from seatledger.engine import orders, settle, writes
 from seatledger.engine.claims import ATTEMPTS_BEFORE_PARKING
-from seatledger.store import settling
+from seatledger.store import accounts, settling
 from tests.harness import World, line
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +91,7 @@ SETTLED = (
 )
 
 
+@pytest.mark.usefixtures("idle_worker")
 @pytest.mark.proves("orders.md 80")
 @pytest.mark.parametrize("step", range(len(STEPS)), ids=STEPS)
 async def test_it_is_all_or_nothing_and_happens_once(
@@ -125,35 +127,100 @@ async def test_it_is_all_or_nothing_and_happens_once(
         assert await state(world, customer) == SETTLED
 
 
+class Failing:
+    """Orders of one customer whose settlement fails, and how often that was tried."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, customer: str) -> None:
+        self.attempts = 0
+
+        def settled(*arguments: Any) -> Any:
+            if arguments[0].customer.customer_id == customer:
+                self.attempts += 1
+                raise ZeroDivisionError("seats")
+            return due_work.settle_in_turn(*arguments)
+
+        monkeypatch.setattr(settle, "settle_in_turn", settled)
+
+
+@pytest.mark.usefixtures("idle_worker")
 async def test_a_customer_that_keeps_failing_is_parked_and_stops_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = await world.customer(), await world.customer()
     await world.settlement("manual")
-    carry_out = due_work.settle_in_turn
-    attempts = 0
+    with monkeypatch.context() as patched:
+        failing = Failing(patched, bad)
+        for attempt in range(1, ATTEMPTS_BEFORE_PARKING + 1):
+            (await world.order(bad, line(SEATS))).ok()
+            placed = (await world.order(good, line(SEATS))).ok()
+            done = await world.settle()
+            assert [one["id"] for one in done["settled"]] == [placed["orderId"]]
+            parked = attempt == ATTEMPTS_BEFORE_PARKING
+            assert done["remaining"] == (0 if parked else attempt)
+        # Each attempt counts once in the batch and once alone.
+        assert failing.attempts == 2 * ATTEMPTS_BEFORE_PARKING
+        report = (await world.get("/sandbox/invariants")).ok(200)
+        reason = {"customerId": bad, "reason": "ZeroDivisionError: seats"}
+        assert (report["ok"], report["parked"]) == (True, [reason])
+        # Neither the clock nor another customer's work is its own.
+        (await world.post("/sandbox/clock/advance", {"days": 1})).ok(200)
+        assert (await world.settle(customerId=good))["settled"] == []
+        assert failing.attempts == 2 * ATTEMPTS_BEFORE_PARKING
+        assert (await world.settle(customerId=bad))["remaining"] == ATTEMPTS_BEFORE_PARKING
+        assert failing.attempts == 2 * ATTEMPTS_BEFORE_PARKING + 1
+    assert len((await world.settle())["settled"]) == ATTEMPTS_BEFORE_PARKING
+    (held,) = await world.seats(bad)
+    assert held["currentQuantity"] == ATTEMPTS_BEFORE_PARKING
+    assert (await world.get("/sandbox/invariants")).ok(200)["parked"] == []
 
-    def failing(*arguments: Any) -> Any:
-        nonlocal attempts
-        if arguments[0].customer.customer_id == bad:
-            attempts += 1
-            raise ZeroDivisionError
-        return carry_out(*arguments)
 
-    monkeypatch.setattr(settle, "settle_in_turn", failing)
-    for attempt in range(1, ATTEMPTS_BEFORE_PARKING + 3):
-        (await world.order(good, line(SEATS))).ok()
-        (await world.order(bad, line(SEATS))).ok()
-        done = await world.settle()
-        assert len(done["settled"]) == 1
-        parked = attempt >= ATTEMPTS_BEFORE_PARKING
-        assert done["remaining"] == (0 if parked else attempt)
-    # Each attempt counts once in the batch and once alone.
-    assert attempts == 2 * ATTEMPTS_BEFORE_PARKING
-    monkeypatch.undo()
-    assert (await world.settle())["settled"] == []
-    found = (await world.get(f"/v3/customers/{bad}/orders")).ok(200)
-    assert {one["status"] for one in found["items"]} == {"1002"}
+@pytest.mark.usefixtures("idle_worker")
+async def test_a_call_for_everything_resumes_who_is_parked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = await world.customer()
+    await world.settlement("manual")
+    placed = (await world.order(bad, line(SEATS))).ok()
+    with monkeypatch.context() as patched:
+        failing = Failing(patched, bad)
+        for _ in range(ATTEMPTS_BEFORE_PARKING):
+            assert (await world.settle())["settled"] == []
+        assert failing.attempts == ATTEMPTS_BEFORE_PARKING
+    assert [one["id"] for one in (await world.settle())["settled"]] == [placed["orderId"]]
+
+
+@pytest.mark.usefixtures("idle_worker")
+async def test_an_account_whose_validation_fails_stops_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.settlement("manual")
+    reseller = await world.reseller()
+    bad, good = await world.customer(reseller), await world.customer(reseller)
+    for customer in (bad, good):
+        (await world.order(customer, line(SEATS))).ok()
+    has_twin = accounts.has_twin
+
+    async def failing(connection: Any, row: Customer) -> bool:
+        if row.customer_id == bad:
+            raise ZeroDivisionError("name")
+        return await has_twin(connection, row)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(accounts, "has_twin", failing)
+        first = await world.settle()
+        assert {one["id"] for one in first["settled"]} >= {reseller, good}
+        assert (await world.read_customer(good))["status"] == "1000"
+        assert len(await world.seats(good)) == 1
+        assert (await world.read_customer(bad))["status"] == "1002"
+        assert first["remaining"] == 1  # the account; its order waits for it
+        for _ in range(ATTEMPTS_BEFORE_PARKING - 1):
+            left = (await world.settle())["remaining"]
+        assert left == 0
+        report = (await world.get("/sandbox/invariants")).ok(200)
+        assert report["parked"] == [{"customerId": bad, "reason": "ZeroDivisionError: name"}]
+    await world.settle()
+    assert (await world.read_customer(bad))["status"] == "1000"
+    assert len(await world.seats(bad)) == 1
 
 
 class TestAcceptedWorkIsAnsweredAsAccepted:

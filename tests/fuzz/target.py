@@ -124,7 +124,7 @@ class Target:
             return
         if resource in ACCOUNT_TABLES:
             self.rows_expected[ACCOUNT_TABLES[resource]] += 1
-        elif resource == "orders" and reply["orderType"] != "PREVIEW":
+        elif resource == "orders" and reply["orderType"] not in ("PREVIEW", "PREVIEW_RENEWAL"):
             self.rows_expected["orders"] += 1
 
     async def check_rows(self) -> None:

@@ -99,6 +99,18 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE_SECONDS)
 
+    def api_processes(self) -> list[int]:
+        """The process numbers of its API processes (`--workers`)."""
+        listed = subprocess.run(
+            ["ps", "-Aww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        )
+        rows = [row.split(None, 2) for row in listed.stdout.splitlines()]
+        return [
+            int(number)
+            for number, parent, program in rows
+            if int(parent) == self.process.pid and "spawn_main" in program
+        ]
+
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client of the server; more calls at once than it has connections wait for one."""

@@ -1,6 +1,8 @@
 """kill -9 in the middle of writes: nothing acknowledged is lost, nothing is done by halves."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +92,28 @@ async def test_a_killed_database_comes_back_under_the_running_server(place: Path
             traffic.is_over = True
             await clients
             assert traffic.put_off > 0, "some calls met no database"
+            await traffic.prove(world)
+            await traffic.is_settled(world)
+        await assert_nothing_half(place)
+
+
+async def test_killed_api_processes_lose_nothing_and_are_replaced(place: Path) -> None:
+    """Of two processes one dies again and again; their clients come back with their ids."""
+    killed: set[int] = set()
+    with serving(place, "--workers", "2") as server:
+        async with server.world() as world:
+            traffic = Traffic([await world.customer() for _ in range(CUSTOMERS)])
+            clients = asyncio.create_task(traffic.run(world, CLIENTS))
+            for _ in range(3):
+                await traffic.has_acknowledged(len(traffic.acknowledged) + ORDERS_PER_LIFE)
+                one, *_ = set(server.api_processes()) - killed
+                os.kill(one, signal.SIGKILL)
+                killed.add(one)
+            await traffic.has_acknowledged(len(traffic.acknowledged) + ORDERS_PER_LIFE)
+            traffic.is_over = True
+            await clients
+            assert len(killed) == 3, "the dead were replaced"
+            assert traffic.cut_off > 0, "they died in the middle"
             await traffic.prove(world)
             await traffic.is_settled(world)
         await assert_nothing_half(place)

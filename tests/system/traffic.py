@@ -55,6 +55,7 @@ class Traffic:
     attempts: list[Attempt] = field(default_factory=list)
     is_over: bool = False
     put_off: int = 0  # how often a 503 was answered
+    cut_off: int = 0  # how often no answer came
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -93,6 +94,7 @@ class Traffic:
             try:
                 reply = await send(world, attempt)
             except httpx.TransportError:
+                self.cut_off += 1
                 if self.is_over:
                     return None
                 continue

@@ -1,23 +1,36 @@
 """The worker: what it settles, what it leaves to callers, and what does not stop it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from seatledger.clock import ManualClock
-from seatledger.engine import orders, settle
+from seatledger.domain import due_work
+from seatledger.engine import agenda, orders, settle
+from seatledger.engine.claims import ATTEMPTS_BEFORE_PARKING
 from seatledger.engine.context import Engine
+from seatledger.sandbox import time_control
+from seatledger.store import due, settling
 from seatledger.store.database import connect
+from seatledger.store.rows import AnyConnection
 from seatledger.work import loop
-from seatledger.work.loop import LEFT_SECONDS, Worker
+from seatledger.work.loop import FIRST_REST_SECONDS, LEFT_SECONDS, Worker
 from tests.conftest import MakeWorld
 from tests.harness import World, line
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("idle_worker")]
 
 SEATS = "80004567EA01A12"
+SECOND = timedelta(seconds=1)
+ONE_YEAR_A_SECOND = 365 * 86_400
+
+
+class Told(Worker):
+    """A worker that does a round when it is told to, while the server's own does nothing."""
+
+    round = Worker.round
 
 
 @pytest.fixture
@@ -37,7 +50,7 @@ async def engine(database_url: str, clock: ManualClock) -> AsyncIterator[Engine]
 @pytest.fixture
 def worker(engine: Engine) -> Worker:
     """A worker that does a round when it is told to."""
-    return Worker(engine)
+    return Told(engine)
 
 
 async def leave_behind(world: World, customer: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -55,7 +68,29 @@ async def status(world: World, customer: str, order_id: str) -> str:
     return str((await world.read_order(customer, order_id))["status"])
 
 
-MOST_ROUNDS = 50
+async def orders_of(world: World, customer: str) -> list[tuple[str, str]]:
+    """Type and status of every order, sorted."""
+    found = (await world.get(f"/v3/customers/{customer}/orders")).ok(200)
+    return sorted((one["orderType"], one["status"]) for one in found["items"])
+
+
+def let_fail(monkeypatch: pytest.MonkeyPatch, customer: str) -> None:
+    """See to it that a customer's orders do not settle and nothing happens to it by itself."""
+
+    def settled(*arguments: Any) -> Any:
+        _refuse(arguments[0].customer.customer_id)
+        return due_work.settle_in_turn(*arguments)
+
+    def happened(*arguments: Any) -> Any:
+        _refuse(arguments[0].customer.customer_id)
+        return due_work.let_happen(*arguments)
+
+    def _refuse(customer_id: str) -> None:
+        if customer_id == customer:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(settle, "settle_in_turn", settled)
+    monkeypatch.setattr(agenda, "let_happen", happened)
 
 
 class TestItSettles:
@@ -67,6 +102,15 @@ class TestItSettles:
         placed = (await world.order(customer, line(SEATS))).ok()["orderId"]
         await worker.round()
         assert (await world.read_customer(customer))["status"] == "1000"
+        assert await status(world, customer, placed) == "1000"
+
+    async def test_what_a_change_of_mode_sets_free(self, world: World, worker: Worker) -> None:
+        customer = await world.customer()
+        await world.settlement("manual")
+        placed = (await world.order(customer, line(SEATS))).ok()["orderId"]
+        await world.settlement("auto")
+        assert await status(world, customer, placed) == "1002"
+        await worker.round()
         assert await status(world, customer, placed) == "1000"
 
     async def test_what_callers_left_behind(
@@ -94,13 +138,12 @@ class TestItSettles:
         await worker.round()
         assert await status(world, customer, placed) == "1002"
         clock.advance(timedelta(seconds=90))
-        for _ in range(MOST_ROUNDS):  # the server's own worker may hold the customer just now
-            await worker.round()
-            if await status(world, customer, placed) == "1000":
-                break
+        await worker.round()
         assert await status(world, customer, placed) == "1000"
 
-    async def test_nothing_where_settlement_is_manual(
+
+class TestWhereSettlementIsManual:
+    async def test_it_settles_nothing(
         self, world: World, worker: Worker, clock: ManualClock
     ) -> None:
         customer = await world.customer()
@@ -110,6 +153,127 @@ class TestItSettles:
             await worker.round()
             clock.advance(timedelta(seconds=LEFT_SECONDS))
         assert await status(world, customer, placed) == "1002"
+
+    async def test_it_leaves_what_is_set_free_to_the_call_that_does_it(
+        self, world: World, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.settlement("manual")
+        reseller = await world.reseller()
+        customer = await world.customer(reseller)
+        placed = (await world.order(customer, line(SEATS))).ok()["orderId"]
+
+        async def late(*arguments: Any, **more: Any) -> Any:
+            await worker.round()
+            return await settle.settle_accounts(*arguments, **more)
+
+        monkeypatch.setattr(time_control, "settle_accounts", late)
+        settled = (await world.settle())["settled"]
+        assert [one["id"] for one in settled] == [reseller, customer, placed]
+
+    async def test_what_happens_by_itself_does(
+        self, world: World, worker: Worker, clock: ManualClock
+    ) -> None:
+        customer = await world.customer()
+        (await world.order(customer, line(SEATS))).ok()
+        await world.settlement("manual")
+        (await world.put("/sandbox/clock", {"mode": "running", "rate": ONE_YEAR_A_SECOND})).ok(200)
+        clock.advance(2 * SECOND)
+        while await worker.round():
+            pass
+        assert await orders_of(world, customer) == [("NEW", "1000"), ("RENEWAL", "1002")]
+
+
+class TestACustomerWhoseWorkFails:
+    async def test_rests_longer_each_time_and_is_parked_after_the_fifth(
+        self,
+        world: World,
+        worker: Worker,
+        clock: ManualClock,
+        database: AnyConnection,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        async def attempts() -> tuple[int, bool]:
+            found = await database.fetchrow(
+                "SELECT attempts, parked_reason IS NOT NULL FROM customer WHERE customer_id = $1",
+                customer,
+            )
+            assert found is not None
+            return tuple(found)
+
+        customer = await world.customer()
+        await world.settlement("auto")
+        placed = (await world.order(customer, line(SEATS))).ok()["orderId"]
+        rest = timedelta(seconds=FIRST_REST_SECONDS)
+        with monkeypatch.context() as failing:
+            let_fail(failing, customer)
+            await worker.round()
+            for attempt in range(1, ATTEMPTS_BEFORE_PARKING):
+                assert await attempts() == (attempt, False)
+                clock.advance(rest - SECOND / 100)
+                await worker.round()
+                assert await attempts() == (attempt, False)
+                clock.advance(SECOND / 100)
+                await worker.round()
+                rest *= 2
+            assert await attempts() == (ATTEMPTS_BEFORE_PARKING, True)
+            clock.advance(10 * rest)
+            await worker.round()
+            assert await attempts() == (ATTEMPTS_BEFORE_PARKING, True)
+        await worker.round()
+        assert await status(world, customer, placed) == "1002"
+        assert await due.resume(database, None, [customer]) == [customer]
+        await worker.round()
+        assert await attempts() == (0, False)
+        assert await status(world, customer, placed) == "1000"
+
+    async def test_starts_with_a_short_rest_again_once_it_went_well(
+        self,
+        world: World,
+        worker: Worker,
+        clock: ManualClock,
+        database: AnyConnection,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        customer = await world.customer()
+        await world.settlement("auto")
+        count = "SELECT attempts FROM customer WHERE customer_id = $1"
+        rest = timedelta(seconds=FIRST_REST_SECONDS)
+        for _ in range(ATTEMPTS_BEFORE_PARKING + 1):
+            (await world.order(customer, line(SEATS))).ok()
+            with monkeypatch.context() as failing:
+                let_fail(failing, customer)
+                await worker.round()
+            assert await database.fetchval(count, customer) == 1
+            clock.advance(rest)
+            await worker.round()
+            assert await database.fetchval(count, customer) == 0
+            clock.advance(rest)
+
+    @pytest.mark.parametrize("parked", [False, True], ids=["rests", "is parked"])
+    async def test_keeps_nobody_waiting_where_the_clock_runs(
+        self,
+        world: World,
+        worker: Worker,
+        clock: ManualClock,
+        database: AnyConnection,
+        monkeypatch: pytest.MonkeyPatch,
+        parked: bool,
+    ) -> None:
+        bad, good = await world.customer(), await world.customer()
+        (await world.order(good, line(SEATS))).ok()
+        await world.settlement("auto")
+        (await world.order(bad, line(SEATS))).ok()
+        let_fail(monkeypatch, bad)
+        if parked:
+            assert await settling.count_attempt(database, bad, "seats", limit=1)
+        await worker.round()
+        running = {"mode": "running", "rate": ONE_YEAR_A_SECOND}
+        (await world.put("/sandbox/clock", running)).ok(200)
+        clock.advance(2 * SECOND)
+        await worker.round()  # a rest is over, and the next one begins
+        while await worker.round():
+            pass
+        assert ("RENEWAL", "1000") in await orders_of(world, good)
 
 
 class TestItGoesOn:
@@ -122,9 +286,9 @@ class TestItGoesOn:
         async def failing(source: Any, world: Any, *rest: Any, **more: Any) -> Any:
             if world.partner_id == worlds[0].distributor_id:
                 raise ZeroDivisionError
-            return await settle.settle_due(source, world, *rest, **more)
+            return await agenda.carry_out_due(source, world, *rest, **more)
 
-        monkeypatch.setattr(loop, "settle_due", failing)
+        monkeypatch.setattr(loop, "carry_out_due", failing)
         placed = []
         for world, customer in zip(worlds, customers, strict=True):
             await world.settlement("auto")
@@ -150,3 +314,34 @@ class TestItGoesOn:
         monkeypatch.setattr(worker, "round", round_)
         await worker.run()
         assert errors == []
+
+
+class TestAWalkOfTheClock:
+    @pytest.mark.parametrize("kind", ["order", "renewal"])
+    async def test_goes_on_past_a_customer_whose_work_fails(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        customers = await _with_anniversaries(world, "2026-07-02", "2026-07-03", "2026-07-04")
+        bad = customers[0]
+        if kind == "order":
+            await world.settlement("delay", delaySeconds=60)
+            (await world.order(bad, line(SEATS))).ok()
+        with monkeypatch.context() as failing:
+            let_fail(failing, bad)
+            done = (await world.post("/sandbox/clock/advance", {"to": "2026-07-05"})).ok(200)
+        renewals = [one for one in done["events"] if one["kind"] == "renewal"]
+        assert [(one["at"], one["customerId"], one["result"]) for one in renewals] == [
+            ("2026-07-03T00:00:00Z", customers[1], "1002" if kind == "order" else "1000"),
+            ("2026-07-04T00:00:00Z", customers[2], "1002" if kind == "order" else "1000"),
+        ]
+        assert (done["now"], done["pending"]) == ("2026-07-05T00:00:00Z", 1)
+
+
+async def _with_anniversaries(world: World, *days: str) -> Sequence[str]:
+    customers = []
+    for day in days:
+        customer = await world.customer()
+        (await world.order(customer, line(SEATS))).ok()
+        (await world.patch(f"/sandbox/customers/{customer}", {"cotermDate": day})).ok(200)
+        customers.append(customer)
+    return customers

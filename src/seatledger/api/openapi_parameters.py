@@ -4,7 +4,7 @@ import re
 from typing import Any, Final
 
 from seatledger.api.operations import Operation
-from seatledger.contract.resources import DeploymentPage, PriceListOut
+from seatledger.contract.resources import DeploymentPage, FlexDiscountPage, PriceListOut
 from seatledger.contract.statuses import ACTIVE, HISTORY_ORDER_TYPES, INACTIVE, ORDER_STATUSES
 
 _INSTANT: Final = {
@@ -15,6 +15,7 @@ _INSTANT: Final = {
 _PRINTABLE: Final = {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"}
 _ID: Final = {"type": "string", "pattern": "^[0-9A-Za-z-]{4,40}$"}
 _SEVERAL: Final = {"style": "form", "explode": True}
+_COMMAS: Final = {"style": "form", "explode": False}
 
 
 def _query(name: str, schema: dict[str, Any], description: str, **more: Any) -> dict[str, Any]:
@@ -89,6 +90,57 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "end-date": _query(
         "end-date", _INSTANT, "Created at or before; a day means its first instant in UTC."
     ),
+    "market-segment": _query(
+        "market-segment",
+        {"type": "string", "enum": ["COM", "EDU", "GOV"]},
+        "The segment of the customers.",
+        required=True,
+    ),
+    "country": _query(
+        "country",
+        {"type": "string", "pattern": "^[A-Z]{2}$"},
+        "Where lines are to be discounted: ISO 3166-1 alpha-2.",
+        required=True,
+    ),
+    "categories": _query(
+        "categories", _list_of(enum=["STANDARD", "INTRO"]), "Any of these.", **_COMMAS
+    ),
+    "offer-ids": _query(
+        "offer-ids", _list_of(), "For the product of any of these, whatever the level.", **_COMMAS
+    ),
+    "flex-discount-id": _query(
+        "flex-discount-id",
+        {"type": "string", "maxLength": 40},
+        "The discount with this id; no other filter may stand beside it.",
+    ),
+    "flex-discount-code": _query(
+        "flex-discount-code",
+        {"type": "string"},
+        "The exact code; the only way to find a closed discount.",
+    ),
+    "include-eligible-reusable-discounts": _query(
+        "include-eligible-reusable-discounts",
+        {"type": "boolean", "default": False},
+        "Whether discounts are shown that have ended but can be reused until their lock date.",
+    ),
+    "flex-discounts-start-date": _query(
+        "start-date",
+        _INSTANT,
+        "Running at that instant, or on that day in UTC; with end-date: not ended before.",
+    ),
+    "flex-discounts-end-date": _query(
+        "end-date", _INSTANT, "Begun by that instant, or by the end of that day in UTC."
+    ),
+    "flex-discounts-limit": _query(
+        "limit",
+        {"type": "integer", "minimum": 1, "default": 20},
+        "Rows on a page; above 50 counts as 50.",
+    ),
+    "flex-discounts-offset": _query(
+        "offset",
+        {"type": "integer", "minimum": 0, "default": 0},
+        "Rows to pass over; beyond the total the page is empty.",
+    ),
     "X-Correlation-Id": _header(
         "X-Correlation-Id",
         _PRINTABLE,
@@ -156,8 +208,10 @@ def header_refs(*names: str) -> dict[str, dict[str, str]]:
 def _component_of(name: str, operation: Operation) -> str:
     """`status` means two things: several values of an order, one of a deployment.
 
-    `limit` has a default of its own for price lists.
+    `limit` has a default of its own for price lists, and for flexible discounts more has.
     """
+    if operation.answer is FlexDiscountPage and f"flex-discounts-{name}" in PARAMETERS:
+        return f"flex-discounts-{name}"
     if name == "limit" and operation.answer is PriceListOut:
         return "price-list-limit"
     if name != "status":

@@ -1,6 +1,6 @@
 """Every operation of the public API: routes, OpenAPI document and reference derive from this."""
 
-from seatledger.api import accounts, orders, price_list, subscriptions
+from seatledger.api import accounts, flex_discounts, orders, price_list, subscriptions
 from seatledger.api.operations import Operation
 from seatledger.contract import bodies, resources
 
@@ -116,6 +116,21 @@ OPERATIONS: tuple[Operation, ...] = (
             "5125", "5126", "5127", "5128", "5129",
         ),
         query=("reset-flex-discount-codes", "reset-renewal-code"),
+    ),
+    Operation(
+        "GET", "/v3/flex-discounts", "Search flexible discounts",
+        flex_discounts.get_flex_discounts, "read", 200, resources.FlexDiscountPage,
+        codes=("1121", "1132", "1160", "1178", "2142"),
+        query=(
+            "market-segment", "country", "categories", "offer-ids", "flex-discount-id",
+            "flex-discount-code", "include-eligible-reusable-discounts", "start-date", "end-date",
+            "limit", "offset",
+        ),
+    ),
+    Operation(
+        "GET", f"{_CUSTOMER}/flex-discounts", "Reusable flexible discounts a customer has used",
+        flex_discounts.get_customer_flex_discounts, "read", 200, resources.FlexDiscountPage,
+        codes=("1116", "1132"), query=("limit", "offset"),
     ),
     Operation(
         "POST", "/v3/pricelist", "Read a price list", price_list.post_price_list, "read", 200,

@@ -310,6 +310,59 @@ class PriceListOut(Struct, frozen=True, rename="camel"):
     offers: tuple[PriceListOfferOut, ...]
 
 
+class QualificationOut(Struct, frozen=True, rename="camel"):
+    """The products a flexible discount is for, by their base offers; none means all."""
+
+    base_offer_ids: tuple[str, ...]
+
+
+class DiscountValueOut(Struct, frozen=True):
+    """A percentage, or an amount for a country and currency (catalog.md 7)."""
+
+    value: Decimal
+    country: str | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+
+
+class OutcomeOut(Struct, frozen=True, rename="camel"):
+    """What a flexible discount does to a price."""
+
+    type: str
+    discount_values: tuple[DiscountValueOut, ...]
+
+
+class FoundDiscountOut(Struct, frozen=True, rename="camel", kw_only=True):
+    """A flexible discount as searches find it.
+
+    One handed to a customer, found by its exact code alone, shows `codeExpiryDate` and none of
+    the other fields that may be absent.
+    """
+
+    id: str | UnsetType = UNSET
+    category: str | UnsetType = UNSET
+    code: str
+    code_expiry_date: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    start_date: str | UnsetType = UNSET
+    end_date: str | UnsetType = UNSET
+    discount_lock_end_date: str | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    qualification: QualificationOut
+    outcomes: tuple[OutcomeOut, ...]
+
+
+class FlexDiscountPage(Struct, frozen=True, rename="camel"):
+    """A page of flexible discounts."""
+
+    total_count: int
+    count: int
+    offset: int
+    limit: int
+    flex_discounts: tuple[FoundDiscountOut, ...]
+    links: PageLinks
+
+
 class ErrorOut(Struct, frozen=True, rename="camel"):
     """The error envelope (platform.md 6)."""
 

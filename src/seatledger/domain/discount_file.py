@@ -1,12 +1,33 @@
 """Reading a file of flexible discounts (catalog.md 9): CSV text -> FlexDiscounts."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
+from seatledger.contract.countries import SUPPORTED
+from seatledger.domain.catalog import Catalog
 from seatledger.domain.catalog_file import CatalogFileError
-from seatledger.domain.discounts import FIXED, FIXED_PRICE, PERCENTAGE, FlexDiscount, FlexDiscounts
+from seatledger.domain.discounts import (
+    CLOSED,
+    CURRENT_YEAR,
+    EVERYWHERE,
+    EXISTING_3YC,
+    FIRST_YEAR,
+    FIXED,
+    FIXED_PRICE,
+    FULL_TERM,
+    INTRO,
+    NEW_TO_3YC,
+    NON_3YC,
+    OPEN,
+    PERCENTAGE,
+    STANDARD,
+    FlexDiscount,
+    FlexDiscounts,
+)
+from seatledger.domain.pricing import minor_digits, round_half_up
+from seatledger.domain.profiles import MARKET_SEGMENTS
 
 _REQUIRED = frozenset(
     """id code name description category visibility templateId marketSegments countries
@@ -14,15 +35,33 @@ _REQUIRED = frozenset(
     threeYearCommit commitScope minCommitQuantity minUpgradePercent
     maxRedemptionsPerCustomer customerId codeExpiryDate alwaysFails""".split()
 )
+_KNOWN_VALUES = {
+    "category": frozenset({STANDARD, INTRO}),
+    "visibility": frozenset({OPEN, CLOSED}),
+    "outcomeType": frozenset({PERCENTAGE, FIXED, FIXED_PRICE}),
+    "threeYearCommit": frozenset({"", NEW_TO_3YC, EXISTING_3YC, NON_3YC}),
+    "commitScope": frozenset({"", FIRST_YEAR, CURRENT_YEAR, FULL_TERM}),
+    "alwaysFails": frozenset({"true", "false"}),
+}
+_KNOWN_LISTS = {
+    "marketSegments": MARKET_SEGMENTS,
+    "countries": SUPPORTED | {EVERYWHERE},
+    "orderTypes": frozenset({"NEW", "RENEWAL", "SWITCH"}),
+}
+
+_Row = tuple[int, FlexDiscount]
 
 
-def read_discounts(text: str) -> FlexDiscounts:
-    """Parse and check a discounts file. All or nothing: CatalogFileError lists every bad row."""
+def read_discounts(text: str, catalog: Catalog | None = None) -> FlexDiscounts:
+    """Parse and check a discounts file. All or nothing: CatalogFileError lists every bad row.
+
+    With a `catalog` the products that discounts name must be in it.
+    """
     reader = csv.DictReader(text.splitlines())
     missing = sorted(_REQUIRED - set(reader.fieldnames or ()))
     if missing:
         raise CatalogFileError([f"row 1: missing columns {', '.join(missing)}"])
-    discounts: list[FlexDiscount] = []
+    found: list[_Row] = []
     problems: list[str] = []
     seen: dict[str, int] = {}
     for raw in reader:
@@ -38,10 +77,36 @@ def read_discounts(text: str) -> FlexDiscounts:
         if discount.id in seen:
             problems.append(f"row {number}: id {discount.id} stands in row {seen[discount.id]} too")
         seen[discount.id] = number
-        discounts.append(discount)
+        found.append((number, discount))
+    if not problems:
+        problems += _overlaps(found)
+        problems += _unknown_products(found, catalog) if catalog is not None else ()
     if problems:
         raise CatalogFileError(problems)
-    return FlexDiscounts(discounts)
+    return FlexDiscounts(discount for _, discount in found)
+
+
+def _overlaps(rows: Sequence[_Row]) -> Iterator[str]:
+    """A code means one open discount at a time in a segment (catalog.md 7)."""
+    for index, (number, one) in enumerate(rows):
+        for other_number, other in rows[:index]:
+            if (
+                one.code == other.code
+                and not one.is_closed
+                and not other.is_closed
+                and one.segments & other.segments
+                and one.start <= other.end
+                and other.start <= one.end
+            ):
+                yield f"row {number}: code {one.code} overlaps that of row {other_number}"
+
+
+def _unknown_products(rows: Sequence[_Row], catalog: Catalog) -> Iterator[str]:
+    for number, one in rows:
+        for offer_id in sorted(one.base_offer_ids):
+            product = catalog.product_of(offer_id)
+            if product is None or product.base_offer_id != offer_id:
+                yield f"row {number}: baseOfferIds {offer_id} is no base offer of the catalogue"
 
 
 def _discount(raw: Mapping[str, str]) -> FlexDiscount:
@@ -49,12 +114,14 @@ def _discount(raw: Mapping[str, str]) -> FlexDiscount:
         raise ValueError("the header has another number of columns")
     if not 1 <= len(raw["code"]) <= 40:
         raise ValueError(f"code {raw['code']!r} has not 1 to 40 characters")
+    _check_values(raw)
     outcome = raw["outcomeType"]
-    if outcome not in (PERCENTAGE, FIXED, FIXED_PRICE):
-        raise ValueError(f"outcomeType {outcome!r} is unknown")
     start, end = _instant(raw["startDate"]), _instant(raw["endDate"])
     if end < start:
         raise ValueError("endDate is before startDate")
+    lock_end = _optional_instant(raw["discountLockEndDate"])
+    if lock_end is not None and lock_end < end:
+        raise ValueError("discountLockEndDate is before endDate")
     return FlexDiscount(
         id=raw["id"],
         code=raw["code"],
@@ -70,7 +137,7 @@ def _discount(raw: Mapping[str, str]) -> FlexDiscount:
         values=_values(outcome, raw["discountValues"]),
         start=start,
         end=end,
-        lock_end=_optional_instant(raw["discountLockEndDate"]),
+        lock_end=lock_end,
         order_types=_split(raw["orderTypes"]),
         three_year_commit=raw["threeYearCommit"],
         commit_scope=raw["commitScope"],
@@ -83,6 +150,17 @@ def _discount(raw: Mapping[str, str]) -> FlexDiscount:
     )
 
 
+def _check_values(raw: Mapping[str, str]) -> None:
+    """ValueError for a word that no rule knows."""
+    for name, known in _KNOWN_VALUES.items():
+        if raw[name] not in known:
+            raise ValueError(f"{name} {raw[name]!r} is unknown")
+    for name, known in _KNOWN_LISTS.items():
+        unknown = sorted(_split(raw[name]) - known)
+        if unknown or not raw[name]:
+            raise ValueError(f"{name} {'|'.join(unknown)!r} is unknown")
+
+
 def _values(outcome: str, text: str) -> dict[tuple[str, str], Decimal]:
     if outcome == PERCENTAGE:
         percent = Decimal(text)
@@ -93,8 +171,13 @@ def _values(outcome: str, text: str) -> dict[tuple[str, str], Decimal]:
     for part in text.split("|"):
         if part.count(":") != 2:
             raise ValueError(f"discountValues {part!r} is not COUNTRY:CURRENCY:VALUE")
-        country, currency, value = part.split(":")
-        values[country, currency] = Decimal(value)
+        country, currency, amount = part.split(":")
+        value = Decimal(amount)
+        if not value.is_finite() or value <= 0:
+            raise ValueError(f"discountValues {part!r} is not positive")
+        if value != round_half_up(value, minor_digits(currency)):
+            raise ValueError(f"discountValues {part!r} has more digits than {currency} allows")
+        values[country, currency] = value
     return values
 
 

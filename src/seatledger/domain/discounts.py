@@ -11,6 +11,17 @@ from seatledger.domain.pricing import minor_digits, round_half_up
 PERCENTAGE = "PERCENTAGE_DISCOUNT"
 FIXED = "FIXED_DISCOUNT"
 FIXED_PRICE = "FIXED_PRICE"
+STANDARD = "STANDARD"
+INTRO = "INTRO"
+OPEN = "OPEN"
+CLOSED = "CLOSED"
+NEW_TO_3YC = "NEW_TO_3YC"
+EXISTING_3YC = "EXISTING_3YC"
+NON_3YC = "NON_3YC"
+FIRST_YEAR = "FIRST_YEAR"
+CURRENT_YEAR = "CURRENT_YEAR"
+FULL_TERM = "FULL_TERM"
+EVERYWHERE = "*"
 
 
 class FlexDiscount(Struct, frozen=True):
@@ -42,9 +53,25 @@ class FlexDiscount(Struct, frozen=True):
     always_fails: bool
 
     @property
+    def is_closed(self) -> bool:
+        """Handed to one customer: searches do not show it (catalog.md 7.1)."""
+        return self.visibility == CLOSED
+
+    @property
     def one_time_closed(self) -> bool:
         """Handed to one customer for one use."""
-        return self.visibility == "CLOSED" and self.max_redemptions == 1
+        return self.is_closed and self.max_redemptions == 1
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether those who used it in time may go on with it until a lock date."""
+        return self.lock_end is not None
+
+    @property
+    def last_moment(self) -> datetime:
+        """After it nobody can use it any more."""
+        latest = self.lock_end or self.end
+        return min(latest, self.code_expiry) if self.code_expiry is not None else latest
 
     def names_product(self, product_key: str) -> bool:
         """Whether the product is listed (an empty list names none, yet covers all)."""
@@ -53,6 +80,19 @@ class FlexDiscount(Struct, frozen=True):
     def covers_product(self, product_key: str) -> bool:
         """Whether the discount applies to the product."""
         return not self.base_offer_ids or self.names_product(product_key)
+
+    def covers_place(self, country: str, currency: str) -> bool:
+        """Whether a line in a country and currency can be discounted."""
+        return self._names_country(country) and self.value_for(country, currency) is not None
+
+    def covers_country(self, country: str) -> bool:
+        """Whether lines in a country can be discounted, in one currency at least."""
+        if not self._names_country(country):
+            return False
+        return self.outcome_type == PERCENTAGE or any(place == country for place, _ in self.values)
+
+    def _names_country(self, country: str) -> bool:
+        return EVERYWHERE in self.countries or country in self.countries
 
     def value_for(self, country: str, currency: str) -> Decimal | None:
         """Percent, or an amount in major units; None if there is none for the place."""
@@ -77,6 +117,8 @@ class FlexDiscounts:
     def __init__(self, discounts: Iterable[FlexDiscount]) -> None:
         self.all: tuple[FlexDiscount, ...] = tuple(discounts)
         self.one_time_ids = frozenset(one.id for one in self.all if one.one_time_closed)
+        self.bound_customers = frozenset(one.customer_id for one in self.all) - {""}
+        self._by_id = {one.id: one for one in self.all}
         self._by_code: dict[str, list[FlexDiscount]] = {}
         for discount in self.all:
             self._by_code.setdefault(discount.code, []).append(discount)
@@ -84,6 +126,10 @@ class FlexDiscounts:
     def with_code(self, code: str) -> list[FlexDiscount]:
         """Every discount that carries a code (it may return in another year or segment)."""
         return self._by_code.get(code, [])
+
+    def get(self, discount_id: str) -> FlexDiscount | None:
+        """The discount with an id."""
+        return self._by_id.get(discount_id)
 
     def find(self, code: str, segment: str, now: datetime) -> FlexDiscount | None:
         """The discount a code means for a segment at an instant; any other if none fits."""

@@ -15,7 +15,10 @@ from seatledger.contract.statuses import (
     RETURNED,
     SCHEDULED,
 )
+from seatledger.domain.benefits import ACCEPTED, NONCOMPLIANT
+from seatledger.domain.levels import CONSUMABLES, LEVELS, OFFER_TYPES
 from seatledger.domain.model import Customer, LedgerEntry, Order, Subscription
+from seatledger.domain.pricing import Charge, price_line
 
 
 class History(Struct, frozen=True):
@@ -37,6 +40,10 @@ def violations(history: History) -> Iterator[str]:
         _ledger_matches_orders,
         _returns,
         _anniversaries,
+        _terms,
+        _prices,
+        _levels,
+        _commitments,
     ):
         for sentence in check(history):
             yield f"customer {history.customer.customer_id}: {sentence}"
@@ -159,7 +166,65 @@ def _returns(history: History) -> Iterator[str]:
 def _anniversaries(history: History) -> Iterator[str]:
     """An anniversary makes one order at most (subscriptions.md 12)."""
     runs = Counter(one.anniversary for one in history.orders if one.anniversary is not None)
-    yield from (f"{count} orders of the anniversary {day}" for day, count in runs.items() if count > 1)
+    for day, count in runs.items():
+        if count > 1:
+            yield f"{count} orders of the anniversary {day}"
+
+
+def _terms(history: History) -> Iterator[str]:
+    """Every completed run opens a term of its own, and no line bills one that is to come."""
+    opened: set[int] = set()
+    for order in history.orders:
+        terms = {line.term for line in order.lines}
+        if any(term > history.customer.term for term in terms):
+            yield f"order {order.order_id} bills a term that has not begun"
+        if order.anniversary is not None and order.status in COMPLETED_ORDER_STATUSES:
+            if opened & terms and not order.forced:
+                yield f"order {order.order_id} renews into a term that another run opened"
+            opened |= terms
+
+
+def _prices(history: History) -> Iterator[str]:
+    """Amounts are what unit price, days and quantity make (orders.md 4.4); a credit repeats them."""
+    for order in history.orders:
+        if order.order_type == "RETURN":
+            continue
+        for line in order.lines:
+            price = line.price
+            if price is None:
+                continue
+            charge = Charge(price.days, price.base_days, full_term=price.daily is None)
+            made = price_line(price.unit_price, line.quantity, charge, line.currency)
+            if (made.daily, made.amount, made.net) != (price.daily, price.amount, price.net):
+                yield f"line {line.number} of order {order.order_id} costs {made.amount}"
+
+
+def _levels(history: History) -> Iterator[str]:
+    """A customer holds a level of either scale, 06-09 being those of large agencies."""
+    for offer_type in OFFER_TYPES:
+        level = history.customer.level(offer_type)
+        if level not in LEVELS or level.startswith("T") != (offer_type == CONSUMABLES):
+            yield f"{level!r} is no level of {offer_type}"
+
+
+def _commitments(history: History) -> Iterator[str]:
+    """A commitment has its days and minimums, and the day it lapsed exactly if it was missed."""
+    commit = history.customer.three_year_commit
+    if commit is None:
+        return
+    held = commit.commitment
+    if held is not None:
+        if held.start_date > held.end_date or not held.minimums:
+            yield f"commitment {held.number} has no days or no minimums"
+        if (held.status == NONCOMPLIANT) != (held.lapsed_on is not None):
+            yield f"commitment {held.number} is {held.status}, lapsed on {held.lapsed_on}"
+    for one in (commit.request, commit.recommitment):
+        if one is None:
+            continue
+        if one.status == ACCEPTED and (one.start_date is None or one.end_date is None):
+            yield "an accepted request for a commitment has no days"
+        if one.counted_from is not None and not one.is_live:
+            yield f"a request for a commitment is {one.status} and its time runs"
 
 
 def _returned_lines(orders: Iterable[Order]) -> set[tuple[str, int]]:

@@ -186,8 +186,9 @@ class Reseller(Struct, frozen=True):
 class Customer(Struct, frozen=True):
     """A customer account. `term` counts its terms; `term_started_at` opens the running one.
 
-    `due_at`, `due_phase` and `due_kind` say what happens to it by itself next (domain/agenda.py); `attempts`
-    counts what went wrong when its work was carried out, until it is parked for an operator.
+    `due_at`, `due_phase` and `due_kind` say what happens to it by itself next (domain/agenda.py);
+    `attempts` counts what went wrong when its work was carried out, until it is parked for an
+    operator.
     """
 
     customer_id: str
@@ -262,7 +263,10 @@ class Deployment(Struct, frozen=True):
 
 
 class Redemption(Struct, frozen=True):
-    """One recorded use of a flexible discount; `returned` when its line was given back."""
+    """One recorded use of a flexible discount; `returned` when its line was given back.
+
+    `subscription_id` is what the line fed, known once its order has completed.
+    """
 
     partner_id: str
     customer_id: str
@@ -274,6 +278,7 @@ class Redemption(Struct, frozen=True):
     redeemed_at: datetime
     one_time: bool
     returned: bool = False
+    subscription_id: str = ""
 
 
 class LedgerEntry(Struct, frozen=True):

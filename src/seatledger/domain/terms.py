@@ -4,6 +4,7 @@ from datetime import date
 
 from msgspec.structs import replace
 
+from seatledger.domain.commitments import with_committed_levels
 from seatledger.domain.levels import CONSUMABLES, LICENSE, level_at
 from seatledger.domain.model import Account, Customer
 
@@ -24,11 +25,14 @@ def opens_term(account: Account, today: date) -> bool:
 
 def present_customer(account: Account, today: date) -> Customer:
     """The customer as it stands today: without active seats after the anniversary, levels start
-    over (accounts.md 7.2)."""
+    over (accounts.md 7.2), at those of a commitment that is in force in spite of it."""
     if not has_lapsed(account, today):
         return account.customer
-    return replace(
+    fresh = replace(
         account.customer,
         license_level=level_at(LICENSE, "PLAIN", 1),
         consumables_level=level_at(CONSUMABLES, "PLAIN", 1),
     )
+    commit = fresh.three_year_commit
+    running = commit.running if commit is not None else None
+    return fresh if running is None else with_committed_levels(fresh, running)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from seatledger.domain.agenda import Fact
 from seatledger.domain.due_work import Supply, let_happen
@@ -58,6 +59,18 @@ async def carry_out_due(
             return done
         if not happened:
             return done + await close_months(source, world, at)
+
+
+async def carry_out_agenda(
+    source: AnyPool | AnyConnection, world: World, ids: Ids, at: datetime, scope: Scope
+) -> list[Occurred]:
+    """What happens by itself by the business instant `at`, accepted work left alone."""
+    done: list[Occurred] = []
+    while happened := await run_agenda(source, world, ids, at, scope):
+        done += happened
+        if scope.most is not None and len(done) >= scope.most:
+            return done
+    return done + await close_months(source, world, at)
 
 
 async def close_months(
@@ -116,13 +129,20 @@ async def run_agenda(
 def _next(
     waiting: Waiting, world: World, ids: Ids, at: datetime, changes: Changes
 ) -> list[Occurred]:
-    """The next due thing of one customer; its rows go into `changes`."""
+    """The next due thing of one customer; its rows go into `changes`.
+
+    One-time codes that customers before it have spent are gone for it.
+    """
 
     def new_order_id() -> str:
         return world.partner.settings.id_prefix + ids.orders.take()
 
     supply = Supply(world.settles_at(at), new_order_id, subscription_id)
-    happened = let_happen(waiting.account, waiting.standing, world.rules, at, supply)
+    spent = {one.discount_id for one in changes.redemptions if one.one_time}
+    account = replace(
+        waiting.account, closed_codes_taken=waiting.account.closed_codes_taken | spent
+    )
+    happened = let_happen(account, waiting.standing, world.rules, at, supply)
     customer = happened.customer
     changes.customers.append(customer)
     changes.orders += happened.orders

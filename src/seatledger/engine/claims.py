@@ -26,14 +26,14 @@ Carry = Callable[[AnyConnection, Sequence[str]], Awaitable[list[T]]]
 class Scope(Struct, frozen=True):
     """How far a call goes: which customers, how many pieces of work, and whether it waits.
 
-    With `wait` customers in use elsewhere are waited for, otherwise passed over. `tried` are
-    customers to leave alone; those tried in vain join them.
+    With `wait` customers in use elsewhere are waited for, otherwise passed over. `failed` are
+    customers to leave alone; those whose work fails join them.
     """
 
     customer_ids: Sequence[str] | None = None
     most: int | None = None
     wait: bool = False
-    tried: set[str] = set()
+    failed: set[str] = set()
 
 
 async def work_off(
@@ -51,26 +51,31 @@ async def work_off(
     """
     done: list[T] = []
     remaining = scope.most
+    in_vain: set[str] = set()
     while remaining is None or remaining > 0:
         limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
-        claim = Claim(scope.customer_ids, scope.tried, limit, scope.wait)
-        locked, results = await _batch(source, claim, lock, carry_out)
+        claim = Claim(scope.customer_ids, scope.failed | in_vain, limit, scope.wait)
+        locked, results = await _batch(source, claim, lock, carry_out, scope.failed)
         done += results
         if not locked:
             break
         served = {customer_of(one) for one in results}
-        scope.tried.update(set(locked) - served)
+        in_vain |= set(locked) - served
         if remaining is not None:
             remaining -= len(results)
     return done
 
 
 async def _batch(
-    source: AnyPool | AnyConnection, claim: Claim, lock: Lock, carry_out: Carry[T]
+    source: AnyPool | AnyConnection,
+    claim: Claim,
+    lock: Lock,
+    carry_out: Carry[T],
+    failed: set[str],
 ) -> tuple[list[str], list[T]]:
     """Work off one claim in one transaction; gives who was locked and what was done.
 
-    If that fails, each customer is tried alone.
+    If that fails, each customer is tried alone; those who fail alone join `failed`.
     """
     locked: list[str] = []
     try:
@@ -82,11 +87,12 @@ async def _batch(
             raise
         if len(locked) == 1:
             await _note_failure(source, locked[0], error)
+            failed.add(locked[0])
             return locked, []
     done: list[T] = []
     for customer_id in locked:
         alone = Claim([customer_id], claim.but_not, 1, claim.wait)
-        done += (await _batch(source, alone, lock, carry_out))[1]
+        done += (await _batch(source, alone, lock, carry_out, failed))[1]
     return locked, done
 
 

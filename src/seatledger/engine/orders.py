@@ -178,7 +178,7 @@ class Orders:
         scope = Scope(sorted(customers))
         try:
             settled = await settle_orders(self._pool, world, now, scope)
-            held = customers - {one.customer_id for one in settled} - scope.tried
+            held = customers - {one.customer_id for one in settled} - scope.failed
             if held:
                 await settle_orders(self._pool, world, now, Scope(sorted(held), wait=True))
         except Exception:

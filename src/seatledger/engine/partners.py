@@ -17,6 +17,7 @@ from seatledger.domain.catalog_file import CatalogFileError, read_catalog
 from seatledger.domain.discount_file import read_discounts
 from seatledger.domain.model import Partner, PartnerSettings
 from seatledger.engine.credentials import DEFAULT_SCOPES, hash_secret
+from seatledger.store import discounts as store_discounts
 from seatledger.store import partners
 from seatledger.store.partners import Credential, WorldRow
 from seatledger.store.rows import AnyConnection
@@ -248,12 +249,24 @@ async def load_data_set(
             raise CatalogFileError(f"{one} is held by customers but missing" for one in missing)
         count, warnings = loaded.rows, loaded.warnings
     else:
-        count, warnings = len(read_discounts(text).all), ()
+        catalog = read_catalog(await _catalog_text(connection, partner_id)).catalog
+        count, warnings = len(read_discounts(text, catalog).all), ()
+        await store_discounts.forget_ends(connection, partner_id)
     version = await partners.add_data_set(connection, kind, text)
     if partner_id is None:
         await partners.put_config(connection, f"{kind}_version", str(version))
     await partners.set_data_set(connection, kind, version, partner_id)
     return version, count, warnings
+
+
+async def _catalog_text(connection: AnyConnection, partner_id: str | None) -> str:
+    """The price list a partner, or everyone, has now."""
+    row = None if partner_id is None else await partners.load(connection, partner_id)
+    version = await partners.latest_data_set(connection, "catalog")
+    if row is not None:
+        version = row.catalog_version
+    assert version is not None
+    return await partners.data_set(connection, version)
 
 
 async def ensure_samples(connection: AnyConnection) -> None:

@@ -40,7 +40,7 @@ async def settle_due(
     Accounts first, because customers that become active set their orders free. The rest is
     `settle_orders`.
     """
-    done = await settle_accounts(source, world, at)
+    done = await settle_accounts(source, world, at, scope)
     return done + await settle_orders(source, world, at, scope)
 
 
@@ -97,38 +97,62 @@ async def settle_accounts(
     source: AnyPool | AnyConnection,
     world: World,
     at: datetime,
+    scope: Scope | None = None,
     *,
     kinds: Collection[str] = ("reseller", "customer"),
-    customer_ids: Sequence[str] | None = None,
 ) -> list[Settled]:
     """Finish the validation of resellers and customers that is due (accounts.md 5.1).
 
-    With `customer_ids` those customers alone.
+    Where the scope names customers, no reseller is looked at.
     """
+    scope = scope or Scope()
+    done: list[Settled] = []
+    if "reseller" in kinds and scope.customer_ids is None:
+        done += await _validate_resellers(source, world, at)
+    if "customer" in kinds:
+        done += await _validate_customers(source, world, at, scope)
+    return done
+
+
+async def _validate_resellers(
+    source: AnyPool | AnyConnection, world: World, at: datetime
+) -> list[Settled]:
     async with transaction(source) as connection:
-        resellers, customers = await settling.lock_due_accounts(
-            connection, world.partner_id, at, kinds, customer_ids
-        )
+        resellers = await settling.lock_due_resellers(connection, world.partner_id, at)
         validated = [_validated_reseller(one) for one in resellers]
         await rows.upsert(connection, "reseller", "reseller_id", validated)
-        activated = []
-        for one in sorted(customers, key=lambda one: (one.created_at, one.customer_id)):
-            activated.append(await _validated_customer(connection, one, world.partner.settings, at))
+        done = [Settled("reseller", one.reseller_id, one.status, at) for one in validated]
+        await _tell(connection, world, done)
+    return done
+
+
+async def _validate_customers(
+    source: AnyPool | AnyConnection, world: World, at: datetime, scope: Scope
+) -> list[Settled]:
+    async def lock(connection: AnyConnection, claim: Claim) -> list[str]:
+        return await settling.lock_due_customers(connection, world.partner_id, at, claim)
+
+    async def carry_out(connection: AnyConnection, locked: Sequence[str]) -> list[Settled]:
+        done: list[Settled] = []
+        for one in await settling.load_customers(connection, locked):
+            customer = await _validated_customer(connection, one, world.partner.settings, at)
             # At once: of two with the same name the later one is the duplicate.
-            await rows.upsert(connection, "customer", "customer_id", activated[-1:])
-        done = [
-            *(Settled("reseller", one.reseller_id, one.status, at) for one in validated),
-            *(Settled("customer", c.customer_id, c.status, at, c.customer_id) for c in activated),
-        ]
-        events = [
-            Event(world.partner_id, at, f"{one.kind}_validated", one.customer_id, result=one.to)
-            for one in done
-        ]
-        await rows.insert(connection, "event", events)
-        for customer in activated:
+            await rows.upsert(connection, "customer", "customer_id", [customer])
+            done.append(Settled("customer", one.customer_id, customer.status, at, one.customer_id))
+            await _tell(connection, world, done[-1:])
             if customer.status != ACTIVE:
                 await fail_waiting_orders(connection, world, customer, at)
-    return done
+        return done
+
+    return await work_off(source, scope, lock, carry_out, lambda one: one.customer_id)
+
+
+async def _tell(connection: AnyConnection, world: World, validated: Sequence[Settled]) -> None:
+    events = [
+        Event(world.partner_id, one.at, f"{one.kind}_validated", one.customer_id, result=one.to)
+        for one in validated
+    ]
+    await rows.insert(connection, "event", events)
 
 
 def _validated_reseller(reseller: Reseller) -> Reseller:
@@ -146,7 +170,12 @@ async def _validated_customer(
     if status in (ACTIVE, INVALID_ADDRESS) and await accounts.has_twin(connection, customer):
         status = DUPLICATE
     decided = replace(
-        customer, status=status, version=customer.version + 1, settle_at=None, injected_status=None
+        customer,
+        status=status,
+        version=customer.version + 1,
+        settle_at=None,
+        injected_status=None,
+        attempts=0,
     )
     return scheduled(activated_commit(decided, at), (), settings, at)
 

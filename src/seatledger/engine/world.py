@@ -8,11 +8,12 @@ from seatledger.clock import RealClock
 from seatledger.domain.calendar import LATEST
 from seatledger.domain.catalog import Catalog
 from seatledger.domain.catalog_file import read_catalog
+from seatledger.domain.closed_codes import in_world
 from seatledger.domain.discount_file import read_discounts
 from seatledger.domain.discounts import FlexDiscounts
 from seatledger.domain.effects import Rules
 from seatledger.domain.model import Partner
-from seatledger.store import partners
+from seatledger.store import discounts, partners
 from seatledger.store.partners import WorldRow
 from seatledger.store.rows import AnyConnection, AnyPool
 
@@ -138,7 +139,7 @@ class Worlds:
         world = World(
             row,
             await self._catalog(connection, row.catalog_version),
-            await self._flex_discounts(connection, row.discounts_version),
+            await self._own_discounts(connection, row),
         )
         self._drop(partner_id)  # so that the order of the worlds is that of their reading
         if len(self._worlds) >= MOST_WORLDS:
@@ -162,6 +163,14 @@ class Worlds:
             self._catalogs = {one: self._catalogs[one] for one in used & self._catalogs.keys()}
             self._catalogs[version] = read_catalog(text).catalog
         return self._catalogs[version]
+
+    async def _own_discounts(self, connection: AnyConnection, row: WorldRow) -> FlexDiscounts:
+        """The loaded discounts as the partner has them, with those it made itself."""
+        loaded = await self._flex_discounts(connection, row.discounts_version)
+        own: frozenset[str] = frozenset()
+        if loaded.bound_customers:
+            own = await discounts.own_customers(connection, row.partner_id, loaded.bound_customers)
+        return in_world(loaded, row.discount_ends, row.closed_codes, own)
 
     async def _flex_discounts(self, connection: AnyConnection, version: int) -> FlexDiscounts:
         if version not in self._discounts:

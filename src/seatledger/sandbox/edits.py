@@ -13,6 +13,7 @@ from seatledger.contract.statuses import (
     INACTIVE,
     PENDING,
     RETURNED,
+    SCHEDULED,
 )
 from seatledger.domain.agenda import scheduled
 from seatledger.domain.calendar import utc_day
@@ -302,7 +303,7 @@ def _edited_subscription(stored: Subscription, wanted: SubscriptionEdit) -> Subs
     if renewal is None:
         return changed
     if renewal.enabled is not None:
-        if renewal.enabled and not stored.auto_renewal:
+        if renewal.enabled and not stored.auto_renewal and stored.status != SCHEDULED:
             changed = replace(changed, explicit_quantity=None)
         changed = replace(changed, auto_renewal=renewal.enabled)
     if renewal.renewal_quantity is not UNSET:

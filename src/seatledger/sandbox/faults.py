@@ -224,7 +224,7 @@ def _concerns(effect: Effect, asked: _Asked) -> bool:
             return False
         # A credit can only be refused as a whole (orders.md 1.6).
         is_credit = asked.order_type == "RETURN" and effect.status == INACTIVE
-        return asked.order_type == "NEW" or is_credit
+        return asked.order_type in ("NEW", "RENEWAL") or is_credit
     if isinstance(effect, AccountFails):
         is_reseller = asked.is_post_to("/v3/resellers") and effect.status != DUPLICATE
         return is_reseller or asked.is_post_to("/v3/customers")

@@ -8,7 +8,9 @@ from seatledger.api.gate import Gate
 from seatledger.engine.context import Engine
 from seatledger.sandbox import (
     anniversary,
+    closed_discounts,
     commitments,
+    discounts,
     edits,
     faults,
     fixtures,
@@ -39,7 +41,17 @@ class Sandbox:
             desk.instance("/sandbox/partners/{distributor_id}", delete=worlds.delete),
             desk.own("/sandbox/partner", get=worlds.show, patch=worlds.change),
             desk.own("/sandbox/catalog", put=worlds.put_catalog),
-            desk.own("/sandbox/flex-discounts", put=worlds.put_discounts),
+            desk.own(
+                "/sandbox/flex-discounts", get=discounts.list_loaded, put=worlds.put_discounts
+            ),
+            desk.own("/sandbox/flex-discounts/{discount_id}", patch=discounts.move_end),
+            desk.own("/sandbox/closed-discounts/templates", get=closed_discounts.list_templates),
+            desk.own(
+                "/sandbox/closed-discounts",
+                get=closed_discounts.list_codes,
+                post=closed_discounts.create,
+            ),
+            desk.own("/sandbox/closed-discounts/{code}", delete=closed_discounts.delete),
             desk.own("/sandbox/reset", post=worlds.reset),
             desk.own("/sandbox/fixtures", post=fixtures.post),
             desk.own("/sandbox/resellers/{reseller_id}", patch=edits.reseller),

@@ -139,7 +139,8 @@ async def set_clock(control: Control) -> tuple[int, Any]:
             rate=float(wanted.rate or kept_rate),
         )
         fresh = await control.engine.worlds.refresh(world.partner_id, connection)
-    assert fresh is not None
+    if fresh is None:
+        raise Refusal(Refused("4115"))
     return 200, await clock_of(control, fresh)
 
 
@@ -226,21 +227,22 @@ async def _walk(
     """
     done: list[Occurred] = []
     instant = control.engine.worlds.now(world)
-    tried: set[str] = set()
+    failed: set[str] = set()  # what they miss stays due
     while True:
-        due = await due_work.next_due(connection, world.partner_id)
+        due = await due_work.next_due(connection, world.partner_id, but_not=failed)
         if due is None or due.at > target:
             break
         instant = max(instant, due.at)
         await _set(control, world, instant, connection)
         happened = await carry_out_due(
-            connection, world, control.engine.ids, instant, Scope(wait=True, tried=tried)
+            connection, world, control.engine.ids, instant, Scope(wait=True, failed=failed)
         )
         done += happened
         if any(one.kind == stop_on for one in happened):
             return instant, done
-        if not happened and due == await due_work.next_due(connection, world.partner_id):
-            break  # it fails, and stays due
+        left = await due_work.next_due(connection, world.partner_id, but_not=failed)
+        if not happened and due == left:
+            break  # nothing could be done about it
     await _set(control, world, target, connection)
     return target, done
 
@@ -302,18 +304,19 @@ async def set_settlement(control: Control) -> tuple[int, Any]:
     delay = (wanted.delay_seconds or 0) if wanted.mode == "delay" else 0
     async with control.engine.pool.acquire() as connection, connection.transaction():
         # First, so that what is judged on the old mode from here on is judged again.
-        await partners.set_settlement(connection, world.partner_id, wanted.mode, delay)
+        before = await partners.set_settlement(connection, world.partner_id, wanted.mode, delay)
         if wanted.mode == "manual":
             await due_work.release(connection, world.partner_id, None)
         else:
-            if world.row.settlement_mode == "manual":
+            if before == "manual":
                 await due_work.release(connection, world.partner_id, now)
             # None of the orders to come may overtake an earlier one.
             await due_work.bring_forward(
                 connection, world.partner_id, now + timedelta(seconds=delay)
             )
     fresh = await control.engine.worlds.refresh(world.partner_id)
-    assert fresh is not None
+    if fresh is None:
+        raise Refusal(Refused("4115"))
     if wanted.mode in ("immediate", "delay"):
         await carry_out_due(control.engine.pool, fresh, control.engine.ids, now, Scope())
     return 200, settlement_of(fresh)
@@ -365,7 +368,7 @@ async def settle(control: Control) -> tuple[int, Any]:
     scope = Scope(customers, most=wanted.max, wait=True)
     done: list[Settled] = []
     if set(kinds) & {"reseller", "customer"} and not wanted.order_id:
-        done += await settle_accounts(pool, world, now, kinds=kinds, customer_ids=customers)
+        done += await settle_accounts(pool, world, now, scope, kinds=kinds)
     if "order" in kinds:
         done += await settle_orders(pool, world, now, scope)
     if wanted.max is None:

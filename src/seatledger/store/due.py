@@ -21,19 +21,22 @@ NOT_WAITING = """(c.status <> '1002' OR o.order_type = 'RETURN'
 AGENDA_IS_FREE = """c.parked_reason IS NULL AND NOT EXISTS (
   SELECT 1 FROM orders o WHERE o.customer_id = c.customer_id AND o.status = '1002')"""
 
-# Everything that waits for its instant, one row each: who it is about and when it is due.
+# Everything that waits for its instant, one row each: who it is about and when it is due. Parked
+# customers and those of $3 are left out.
 _WORK = f"""
 SELECT o.run_at AS at, 1 AS phase, 'settlement' AS kind, 'order' AS what, o.order_id AS id,
     o.customer_id
   FROM orders o JOIN customer c USING (customer_id)
   WHERE o.partner_id = $1 AND o.status = '1002' AND o.run_at <= $2
-    AND c.parked_reason IS NULL AND {NOT_WAITING}
+    AND c.parked_reason IS NULL AND c.customer_id <> ALL ($3::text[]) AND {NOT_WAITING}
 UNION ALL SELECT settle_at, 0, 'settlement', 'reseller', reseller_id, '' FROM reseller
   WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2
 UNION ALL SELECT settle_at, 0, 'settlement', 'customer', '', customer_id FROM customer
   WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2
+    AND parked_reason IS NULL AND customer_id <> ALL ($3::text[])
 UNION ALL SELECT c.due_at, 1 + c.due_phase, c.due_kind, 'agenda', '', c.customer_id FROM customer c
   WHERE c.partner_id = $1 AND c.due_at <= $2 AND {AGENDA_IS_FREE}
+    AND c.customer_id <> ALL ($3::text[])
 UNION ALL SELECT closes_month_at, 99, 'reconciliation_month_end', 'world', '', '' FROM partner
   WHERE partner_id = $1 AND closes_month_at <= $2"""
 
@@ -52,7 +55,9 @@ class Work(Struct, frozen=True):
 
 async def count_due(connection: AnyConnection, partner_id: str, at: datetime) -> int:
     """How much work of a partner waits for an instant up to `at`."""
-    count: int = await connection.fetchval(f"SELECT count(*) FROM ({_WORK}) w", partner_id, at)
+    count: int = await connection.fetchval(
+        f"SELECT count(*) FROM ({_WORK}) w", partner_id, at, []
+    )
     return count
 
 
@@ -62,13 +67,18 @@ async def due_until(
     at: datetime,
     limit: int,
     kind: str | None = None,
+    but_not: Collection[str] = (),
 ) -> list[Work]:
-    """The work of a partner due up to `at`, of one kind or any, in the order it is carried out."""
+    """The work of a partner due up to `at`, of one kind or any, in the order it is carried out.
+
+    `but_not` are customers to leave out.
+    """
     records = await connection.fetch(
-        f"""SELECT * FROM ({_WORK}) w WHERE COALESCE($4, kind) = kind
-            ORDER BY at, phase, customer_id, id LIMIT $3""",
+        f"""SELECT * FROM ({_WORK}) w WHERE COALESCE($5, kind) = kind
+            ORDER BY at, phase, customer_id, id LIMIT $4""",
         partner_id,
         at,
+        list(but_not),
         limit,
         kind,
     )
@@ -81,23 +91,26 @@ async def next_due(
     kind: str | None = None,
     *,
     of_accounts: bool = False,
+    but_not: Collection[str] = (),
 ) -> Work | None:
     """The work of a partner that is due first, whenever that is; with `kind` the first of it.
 
     Of what happens to a customer by itself, only the next thing is known. `of_accounts` leaves
-    out what concerns the partner alone.
+    out what concerns the partner alone, `but_not` are customers to leave out.
     """
     instant: datetime | None = await connection.fetchval(
         f"""SELECT LEAST(
              (SELECT min(o.run_at) FROM orders o JOIN customer c USING (customer_id)
                WHERE o.partner_id = $1 AND o.status = '1002' AND c.parked_reason IS NULL
+                 AND c.customer_id <> ALL ($4::text[])
                  AND COALESCE($2, 'settlement') = 'settlement' AND {NOT_WAITING}),
              (SELECT min(settle_at) FROM customer WHERE partner_id = $1 AND status = '1002'
+                 AND parked_reason IS NULL AND customer_id <> ALL ($4)
                  AND COALESCE($2, 'settlement') = 'settlement'),
              (SELECT min(settle_at) FROM reseller WHERE partner_id = $1 AND status = '1002'
                  AND COALESCE($2, 'settlement') = 'settlement'),
              (SELECT c.due_at FROM customer c WHERE c.partner_id = $1 AND c.due_at IS NOT NULL
-               AND COALESCE($2, c.due_kind) = c.due_kind
+               AND COALESCE($2, c.due_kind) = c.due_kind AND c.customer_id <> ALL ($4)
                AND {AGENDA_IS_FREE} ORDER BY c.due_at LIMIT 1),
              (SELECT closes_month_at FROM partner WHERE partner_id = $1
                AND COALESCE($2, 'reconciliation_month_end') = 'reconciliation_month_end'
@@ -105,32 +118,44 @@ async def next_due(
         partner_id,
         kind,
         of_accounts,
+        list(but_not),
     )
     if instant is None:
         return None
-    found = await due_until(connection, partner_id, instant, 2, kind)
+    found = await due_until(connection, partner_id, instant, 2, kind, but_not)
     return next((one for one in found if one.at == instant), None)
 
 
-async def earliest_due(connection: AnyConnection) -> dict[str, datetime]:
+async def earliest_due(
+    connection: AnyConnection, but_not: Collection[str]
+) -> dict[str, datetime]:
     """Partners with something to carry out, each with the earliest business instant of it.
 
     Orders and accounts settled by hand do not count, nor does what is parked or waits for that.
+    `but_not` are customers to leave out.
     """
     records = await connection.fetch(
         f"""SELECT partner_id, at FROM (
              SELECT p.partner_id, LEAST(
-               (SELECT min(run_at) FROM orders o
-                 WHERE o.partner_id = p.partner_id AND o.status = '1002'),
+               (SELECT o.run_at FROM orders o JOIN customer c USING (customer_id)
+                 WHERE o.partner_id = p.partner_id AND o.status = '1002' AND o.run_at IS NOT NULL
+                 AND p.settlement_mode <> 'manual' AND c.parked_reason IS NULL
+                 AND c.customer_id <> ALL ($1::text[]) AND {NOT_WAITING}
+                 ORDER BY o.run_at LIMIT 1),
                (SELECT min(settle_at) FROM customer c
-                 WHERE c.partner_id = p.partner_id AND c.status = '1002'),
+                 WHERE c.partner_id = p.partner_id AND c.status = '1002'
+                 AND p.settlement_mode <> 'manual' AND c.parked_reason IS NULL
+                 AND c.customer_id <> ALL ($1)),
                (SELECT min(settle_at) FROM reseller r
-                 WHERE r.partner_id = p.partner_id AND r.status = '1002'),
+                 WHERE r.partner_id = p.partner_id AND r.status = '1002'
+                 AND p.settlement_mode <> 'manual'),
                (SELECT c.due_at FROM customer c WHERE c.partner_id = p.partner_id
-                 AND c.due_at IS NOT NULL AND {AGENDA_IS_FREE} ORDER BY c.due_at LIMIT 1),
+                 AND c.due_at IS NOT NULL AND c.customer_id <> ALL ($1)
+                 AND {AGENDA_IS_FREE} ORDER BY c.due_at LIMIT 1),
                p.closes_month_at) AS at
              FROM partner p) d
-           WHERE at IS NOT NULL ORDER BY at"""
+           WHERE at IS NOT NULL ORDER BY at""",
+        list(but_not),
     )
     return {record["partner_id"]: record["at"] for record in records}
 
@@ -143,12 +168,14 @@ SELECT o.created_at, 'order' AS kind, o.order_id AS id, o.customer_id FROM order
     AND ($4::text IS NULL OR EXISTS (SELECT 1 FROM orders last WHERE last.order_id = $4
       AND last.customer_id = o.customer_id
       AND (last.created_at, last.order_id) >= (o.created_at, o.order_id)))
+    AND (o.run_at IS NULL OR $6)
 UNION ALL SELECT created_at, 'reseller', reseller_id, '' FROM reseller
   WHERE partner_id = $1 AND status = '1002' AND 'reseller' = ANY ($2)
-    AND $3::text IS NULL AND $4::text IS NULL
+    AND $3::text IS NULL AND $4::text IS NULL AND (settle_at IS NULL OR $6)
 UNION ALL SELECT created_at, 'customer', customer_id, customer_id FROM customer
   WHERE partner_id = $1 AND status = '1002' AND 'customer' = ANY ($2)
-    AND ($3::text IS NULL OR customer_id = $3) AND $4::text IS NULL"""
+    AND ($3::text IS NULL OR customer_id = $3) AND $4::text IS NULL
+    AND (settle_at IS NULL OR $6)"""
 
 
 async def release(
@@ -161,10 +188,10 @@ async def release(
     order_id: str | None = None,
     most: int | None = None,
 ) -> None:
-    """Make accepted work due at `at`, or hold it (None): the oldest `most` pieces of it.
+    """Make held work due at `at`, the oldest `most` pieces of it, or hold all that waits (None).
 
-    With ids a customer's own, or one order and those before it: orders of a customer settle in
-    their order (orders.md 1.6). Whoever judged an order on the old times judges it again, because
+    With ids a customer's own, or one order and those before it, whether held or due later: orders
+    of a customer settle in their order (orders.md 1.6). Whoever judged an order on the old times judges it again, because
     the customer's version rises.
     """
     held = await connection.fetch(
@@ -174,6 +201,7 @@ async def release(
         customer_id,
         order_id,
         most,
+        at is None or customer_id is not None or order_id is not None,
     )
     of_kind = {
         kind: sorted(one["id"] for one in held if one["kind"] == kind) for kind in KINDS_OF_WORK
@@ -203,10 +231,20 @@ async def release(
 
 
 async def bring_forward(connection: AnyConnection, partner_id: str, latest: datetime) -> None:
-    """Make nothing accepted wait beyond `latest`: a shorter delay takes waiting orders along."""
+    """Make nothing accepted wait beyond `latest`: a shorter delay takes what waits along."""
+    await connection.execute(
+        """WITH locked AS (SELECT reseller_id FROM reseller
+             WHERE partner_id = $1 AND status = '1002' AND settle_at > $2
+             ORDER BY reseller_id FOR NO KEY UPDATE)
+           UPDATE reseller SET settle_at = $2, version = version + 1
+           WHERE reseller_id IN (SELECT reseller_id FROM locked)""",
+        partner_id,
+        latest,
+    )
     await connection.execute(
         """SELECT 1 FROM customer WHERE customer_id IN (SELECT customer_id FROM orders
              WHERE partner_id = $1 AND status = '1002' AND run_at > $2)
+             OR partner_id = $1 AND status = '1002' AND settle_at > $2
            ORDER BY customer_id FOR NO KEY UPDATE""",
         partner_id,
         latest,
@@ -214,8 +252,10 @@ async def bring_forward(connection: AnyConnection, partner_id: str, latest: date
     await connection.execute(
         """WITH moved AS (UPDATE orders SET run_at = $2
              WHERE partner_id = $1 AND status = '1002' AND run_at > $2 RETURNING customer_id)
-           UPDATE customer SET version = version + 1
-           WHERE customer_id IN (SELECT customer_id FROM moved)""",
+           UPDATE customer SET version = version + 1,
+             settle_at = CASE WHEN status = '1002' AND settle_at > $2 THEN $2 ELSE settle_at END
+           WHERE customer_id IN (SELECT customer_id FROM moved)
+             OR partner_id = $1 AND status = '1002' AND settle_at > $2""",
         partner_id,
         latest,
     )

@@ -5,13 +5,17 @@ from datetime import datetime
 from asyncpg import Record
 from msgspec import Struct
 
+from seatledger.domain.closed_codes import ClosedCode
 from seatledger.domain.model import Partner
 from seatledger.domain.reconciliation import closing_after
 from seatledger.store.rows import AnyConnection, decode, encode
 
 
 class WorldRow(Struct, frozen=True):
-    """A partner with everything that decides how its calls are answered."""
+    """A partner with everything that decides how its calls are answered.
+
+    `closed_codes` it had made for customers, `discount_ends` are end dates it moved, by discount.
+    """
 
     partner_id: str
     version: int
@@ -25,6 +29,8 @@ class WorldRow(Struct, frozen=True):
     settlement_mode: str
     settlement_delay: int
     faults_armed: bool
+    closed_codes: tuple[ClosedCode, ...] = ()
+    discount_ends: dict[str, datetime] = {}
 
 
 class Credential(Struct, frozen=True):
@@ -42,13 +48,19 @@ class Credential(Struct, frozen=True):
 async def load(connection: AnyConnection, partner_id: str) -> WorldRow | None:
     """A partner by id."""
     text = await connection.fetchval(
-        "SELECT to_jsonb(p) FROM partner p WHERE partner_id = $1", partner_id
+        """SELECT to_jsonb(p) || jsonb_build_object(
+             'closed_codes', COALESCE((SELECT jsonb_agg(to_jsonb(c) ORDER BY c.created_at, c.code)
+               FROM closed_code c WHERE c.partner_id = p.partner_id), '[]'),
+             'discount_ends', COALESCE((SELECT jsonb_object_agg(e.discount_id, e.ends_at)
+               FROM discount_end e WHERE e.partner_id = p.partner_id), '{}'))
+           FROM partner p WHERE partner_id = $1""",
+        partner_id,
     )
     return None if text is None else decode(text, WorldRow)
 
 
 async def load_locked(connection: AnyConnection, partner_id: str) -> WorldRow | None:
-    """A partner by id, kept from changing until the transaction ends."""
+    """A partner by id, kept from changing until the transaction ends; without its discounts."""
     text = await connection.fetchval(
         "SELECT to_jsonb(p) FROM partner p WHERE partner_id = $1 FOR NO KEY UPDATE", partner_id
     )
@@ -141,13 +153,16 @@ async def set_closing(connection: AnyConnection, partner_id: str, closing: datet
 
 async def set_settlement(
     connection: AnyConnection, partner_id: str, mode: str, delay_seconds: int
-) -> None:
-    """Set how a world's accepted work settles (sandbox.md 5.2).
+) -> str | None:
+    """Set how a world's accepted work settles (sandbox.md 5.2); gives the mode it had, None if
+    there is no such partner any more.
 
     In a transaction: whoever writes on the old mode is waited for, whoever comes later finds the
     world changed. What the rest of the transaction changes misses nothing.
     """
-    await _take(connection, partner_id)
+    before: str | None = await connection.fetchval(
+        "SELECT settlement_mode FROM partner WHERE partner_id = $1 FOR UPDATE", partner_id
+    )
     await connection.execute(
         """UPDATE partner SET settlement_mode = $2, settlement_delay = $3,
              version = version + 1 WHERE partner_id = $1""",
@@ -155,6 +170,7 @@ async def set_settlement(
         mode,
         delay_seconds,
     )
+    return before
 
 
 async def set_faults_armed(connection: AnyConnection, partner_id: str, armed: bool) -> None:
@@ -182,8 +198,8 @@ async def set_data_set(
 _SETUP_LOCK = 5_401_338
 _TABLES_OF_A_WORLD = (
     "reconciliation_row", "reconciliation_file", "event", "fault", "idempotency", "request_id",
-    "redemption", "ledger_entry", "subscription", "orders", "deployment", "contact", "customer",
-    "reseller",
+    "closed_code", "discount_end", "redemption", "ledger_entry", "subscription", "orders",
+    "deployment", "contact", "customer", "reseller",
 )  # fmt: skip
 
 
@@ -202,7 +218,7 @@ async def empty(connection: AnyConnection, partner_id: str) -> None:
     Whoever is writing is waited for, whoever comes later finds the world changed: nothing is left
     that belongs to something removed.
     """
-    await _take(connection, partner_id)
+    await connection.execute("SELECT 1 FROM partner WHERE partner_id = $1 FOR UPDATE", partner_id)
     await connection.execute(
         "UPDATE partner SET version = version + 1 WHERE partner_id = $1", partner_id
     )
@@ -214,11 +230,6 @@ async def empty(connection: AnyConnection, partner_id: str) -> None:
         )
     for table in _TABLES_OF_A_WORLD:
         await connection.execute(f"DELETE FROM {table} WHERE partner_id = $1", partner_id)
-
-
-async def _take(connection: AnyConnection, partner_id: str) -> None:
-    """Wait for whoever holds a partner and keep everyone else from it."""
-    await connection.execute("SELECT 1 FROM partner WHERE partner_id = $1 FOR UPDATE", partner_id)
 
 
 async def hold(connection: AnyConnection, partner_id: str, seen_version: int) -> bool:

@@ -30,6 +30,20 @@ WHERE c.customer_id IN (
 ORDER BY c.customer_id LIMIT $4 FOR NO KEY UPDATE
 """
 
+# The condition is looked at again after the wait for a lock.
+_PENDING = """c.partner_id = $1 AND c.status = '1002' AND c.settle_at <= $2
+  AND c.parked_reason IS NULL"""
+_LOCK_PENDING = f"""
+SELECT c.customer_id FROM customer c
+WHERE c.customer_id IN (
+    SELECT c.customer_id FROM customer c
+    WHERE {_PENDING} AND c.customer_id <> ALL ($5::text[])
+      AND ($3::text[] IS NULL OR c.customer_id = ANY ($3))
+    ORDER BY c.created_at, c.customer_id LIMIT $4)
+  AND {_PENDING}
+ORDER BY c.customer_id FOR NO KEY UPDATE
+"""
+
 _LOAD = """
 SELECT jsonb_build_object(
     'customer', to_jsonb(c),
@@ -146,10 +160,26 @@ async def save(
 
 
 async def _settle_redemptions(connection: AnyConnection, settlements: Sequence[Settlement]) -> None:
-    """A failed order gives its redemptions up; a returned line no longer counts as a use."""
+    """A failed order gives its redemptions up, a completed one says which subscriptions they fed;
+    a returned line no longer counts as a use."""
     failed = [one.order.order_id for one in settlements if one.failed]
     if failed:
         await connection.execute("DELETE FROM redemption WHERE order_id = ANY ($1)", failed)
+    fed = [
+        (one.order.order_id, line.number, line.subscription_id)
+        for one in settlements
+        if one.order.order_type == "NEW" and not one.failed
+        for line in one.order.lines
+        if line.flex
+    ]
+    if fed:
+        await connection.execute(
+            """UPDATE redemption r SET subscription_id = f.subscription_id
+               FROM unnest($1::text[], $2::int[], $3::text[]) f (order_id, line_number,
+                 subscription_id)
+               WHERE r.order_id = f.order_id AND r.line_number = f.line_number""",
+            *(list(column) for column in zip(*fed, strict=True)),
+        )
     given_back = [
         (one.original.order_id, line.number)
         for one in settlements
@@ -182,34 +212,45 @@ async def count_attempt(
     )
 
 
-async def lock_due_accounts(
-    connection: AnyConnection,
-    partner_id: str,
-    now: datetime,
-    kinds: Collection[str],
-    customer_ids: Sequence[str] | None,
-) -> tuple[list[Reseller], list[Customer]]:
-    """Lock resellers and customers whose validation is due at `now`; with ids those customers."""
-    resellers = await rows.fetch_all(
+async def lock_due_resellers(
+    connection: AnyConnection, partner_id: str, now: datetime
+) -> list[Reseller]:
+    """Lock resellers whose validation is due at `now`."""
+    return await rows.fetch_all(
         connection,
         Reseller,
         """SELECT to_jsonb(r) FROM reseller r
-           WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2 AND $3
+           WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2
            ORDER BY reseller_id FOR NO KEY UPDATE""",
         partner_id,
         now,
-        "reseller" in kinds and customer_ids is None,
     )
-    customers = await rows.fetch_all(
-        connection,
-        Customer,
-        """SELECT to_jsonb(c) FROM customer c
-           WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2 AND $3
-             AND ($4::text[] IS NULL OR customer_id = ANY ($4))
-           ORDER BY customer_id FOR NO KEY UPDATE""",
+
+
+async def lock_due_customers(
+    connection: AnyConnection, partner_id: str, now: datetime, claim: Claim
+) -> list[str]:
+    """Lock customers whose validation is due at `now`, the oldest first; not parked ones.
+
+    Locks are always waited for: of two with the same name the later one sees how the other ended.
+    """
+    records = await connection.fetch(
+        _LOCK_PENDING,
         partner_id,
         now,
-        "customer" in kinds,
-        None if customer_ids is None else list(customer_ids),
+        None if claim.customer_ids is None else list(claim.customer_ids),
+        claim.limit,
+        list(claim.but_not),
     )
-    return resellers, customers
+    return [record["customer_id"] for record in records]
+
+
+async def load_customers(connection: AnyConnection, customer_ids: Sequence[str]) -> list[Customer]:
+    """Read locked customers, the oldest first."""
+    return await rows.fetch_all(
+        connection,
+        Customer,
+        """SELECT to_jsonb(c) FROM customer c WHERE customer_id = ANY ($1)
+           ORDER BY created_at, customer_id""",
+        list(customer_ids),
+    )

@@ -10,7 +10,7 @@ SELECT jsonb_build_object(
   'customer', to_jsonb(c),
   'reseller_segments', COALESCE((SELECT r.profile -> 'marketSegments'
       FROM reseller r WHERE r.reseller_id = c.reseller_id), '[]'),
-  'subscriptions', COALESCE((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.created_at, s.subscription_id)
+  'subscriptions', COALESCE((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.position)
       FROM subscription s WHERE s.customer_id = c.customer_id), '[]'),
   'pending', COALESCE((SELECT jsonb_agg(to_jsonb(o)) FROM orders o
       WHERE o.customer_id = c.customer_id AND o.status = '1002'

@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from seatledger.clock import RealClock
-from seatledger.engine.agenda import carry_out_due
+from seatledger.engine.agenda import carry_out_agenda, carry_out_due
 from seatledger.engine.claims import Scope
 from seatledger.engine.context import Engine
 from seatledger.engine.retention import Retention
@@ -61,7 +61,7 @@ class Worker:
     async def round(self) -> int:
         """Settle everything due once; gives how much that was."""
         async with self._engine.pool.acquire() as connection:
-            found = await due_work.earliest_due(connection)
+            found = await due_work.earliest_due(connection, self._resting.customers())
         self._due_since = {one: at for one, at in self._due_since.items() if one in found}
         settled = 0
         for partner_id, at in found.items():
@@ -85,10 +85,12 @@ class Worker:
             return 0
         # A clock that runs fast is late by much of its time: what it passed happens on its instant.
         instant = at if world.row.clock_mode == "running" else now
-        tried = self._resting.customers()
-        scope = Scope(most=MOST_WORK, tried=set(tried))
-        done = await carry_out_due(self._engine.pool, world, self._engine.ids, instant, scope)
-        self._resting.add(scope.tried - tried)
+        resting = self._resting.customers()
+        scope = Scope(most=MOST_WORK, failed=set(resting))
+        # What is held is its caller's, even while that settles it.
+        carry_out = carry_out_agenda if world.row.settlement_mode == "manual" else carry_out_due
+        done = await carry_out(self._engine.pool, world, self._engine.ids, instant, scope)
+        self._resting.add(scope.failed - resting)
         return len(done)
 
     def _is_left_behind(self, partner_id: str) -> bool:

@@ -1,6 +1,6 @@
 """One NEW or PREVIEW order under judgement: the request beside the facts its checks look at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
 from seatledger.contract.countries import price_region
@@ -10,7 +10,7 @@ from seatledger.domain.catalog import Catalog, Offer, PriceRow, Product
 from seatledger.domain.commitments import held_quantity
 from seatledger.domain.discounts import FlexDiscounts
 from seatledger.domain.hvd import code_in_force
-from seatledger.domain.levels import CONSUMABLES, LICENSE
+from seatledger.domain.levels import CONSUMABLES, LICENSE, OFFER_TYPES
 from seatledger.domain.model import Account, Deployment, FlexResult, OrderLine, Partner
 from seatledger.domain.orders.entitlement import BestOffer, Entitlement, best_offer, entitlement
 from seatledger.domain.orders.request import OrderRequest, RequestLine
@@ -159,6 +159,21 @@ class OrderCase:
                 day=self.day,
                 hvd_code=self.hvd_code,
             )
+
+    def reached(self, line: LineCase) -> Mapping[str, int]:
+        """The qualifying seats per offerType that are held once the order of a line is through."""
+        seats: dict[str, int] = {
+            one: held_quantity(self.account, self.catalog, one) for one in OFFER_TYPES
+        }
+        for one in self.lines:
+            product = one.known_product
+            if product.counts_toward_level:
+                seats[product.offer_type] += one.request.quantity
+        return seats
+
+    def effective_at(self, line: LineCase) -> datetime:
+        """The instant at which a line takes effect: discounts are judged as they stand then."""
+        return self.now
 
     def in_flight(self) -> Iterator[OrderLine]:
         """Lines of accepted NEW orders that have not settled."""

@@ -21,6 +21,7 @@ def redemptions_of(order: Order, discounts: FlexDiscounts) -> tuple[Redemption, 
             line.product_key,
             order.created_at,
             one_time=result.id in once,
+            subscription_id=line.subscription_id,
         )
         for line in order.lines
         for result in line.flex

@@ -13,14 +13,14 @@ from msgspec.structs import replace
 
 from seatledger.contract.countries import price_region
 from seatledger.contract.statuses import ACTIVE, INACTIVE
-from seatledger.domain.calendar import pacific_day
+from seatledger.domain.calendar import midnight, pacific_day
 from seatledger.domain.catalog import Catalog, Product
-from seatledger.domain.commitment_life import renewal_hvd_code
+from seatledger.domain.commitment_life import as_of, renewal_hvd_code
 from seatledger.domain.commitments import covers
 from seatledger.domain.discounts import FlexDiscounts
 from seatledger.domain.levels import CONSUMABLES, LICENSE
 from seatledger.domain.life import can_renew
-from seatledger.domain.model import Account, Basis, FlexResult, OrderLine, Partner, Subscription
+from seatledger.domain.model import Account, Basis, OrderLine, Partner, Subscription
 from seatledger.domain.orders.entitlement import (
     BestOffer,
     Entitlement,
@@ -29,6 +29,7 @@ from seatledger.domain.orders.entitlement import (
     renewal_entitlement,
 )
 from seatledger.domain.orders.prices import frozen_price, unit_price
+from seatledger.domain.orders.renewal_flex import RenewalDiscounts
 from seatledger.domain.pricing import full_term_charge, unprorated_charge
 
 
@@ -70,6 +71,7 @@ def plan_renewal(
 
     `account` holds every subscription of the customer in order of creation, and the deployments
     and redemptions they refer to. Nothing is refused: what cannot renew says so on its line.
+    Codes are judged as they will stand at the anniversary, or at `now` once that is later.
     """
     return _Planner(account, partner, catalog, discounts, anniversary, now).plan()
 
@@ -106,6 +108,7 @@ class _Planner:
             lasting = {id_ for id_, offer in offers.items() if offer is not None}
             if len(lasting) == len(renewing):
                 break
+        flex = self._flex_discounts(entitled.values())
         lines = []
         for number, one in enumerate(self._seats, start=1):
             offer = offers.get(one.id)
@@ -114,7 +117,7 @@ class _Planner:
                 offer = self._offer(one, entitled, hvd_code) or self._last_offer(
                     one, entitled, hvd_code
                 )
-            lines.append(self._line(number, one, status, offer))
+            lines.append(self._line(number, one, status, offer, flex))
         steps = tuple(one.step for one in entitled.values())
         return RenewalPlan(tuple(lines), Basis(self._now, self._day, self._anniversary, steps))
 
@@ -182,7 +185,23 @@ class _Planner:
             hvd_code=hvd_code,
         )
 
-    def _line(self, number: int, one: _Seats, status: str, offer: BestOffer | None) -> OrderLine:
+    def _flex_discounts(self, entitled: Iterable[Entitlement]) -> RenewalDiscounts:
+        return RenewalDiscounts(
+            self._account,
+            as_of(self._customer, self._anniversary, self._settings),
+            self._discounts,
+            max(self._now, midnight(self._anniversary)),
+            {one.offer_type: one.step.quantity for one in entitled},
+        )
+
+    def _line(
+        self,
+        number: int,
+        one: _Seats,
+        status: str,
+        offer: BestOffer | None,
+        discounts: RenewalDiscounts,
+    ) -> OrderLine:
         line = OrderLine(
             number=number,
             offer_id=one.held.offer_id if offer is None else offer.offer.offer_id,
@@ -194,7 +213,13 @@ class _Planner:
         )
         if offer is None:
             return line
-        flex: tuple[FlexResult, ...] = ()
+        flex = discounts.of(
+            one.held,
+            one.product,
+            one.country,
+            discount_code=offer.discount_code,
+            renews=status == ACTIVE,
+        )
         start = self._anniversary
         charge = full_term_charge(start) if one.product.prorated else unprorated_charge(start)
         unit = unit_price(offer.row, flex, one.country, self._discounts)

@@ -1,13 +1,14 @@
 """One RENEWAL or PREVIEW_RENEWAL with lines under judgement (orders.md 2.9, 6.2, 6.3)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 
 from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, INACTIVE
 from seatledger.domain import hvd
+from seatledger.domain.calendar import midnight
 from seatledger.domain.catalog import Catalog
 from seatledger.domain.commitment_life import renewal_hvd_code
 from seatledger.domain.commitments import covers
@@ -91,6 +92,10 @@ class RenewalCase(OrderCase):
             return seats.renewal_date
         return seats.expired_on
 
+    def effective_at(self, line: LineCase) -> datetime:
+        """Now, or for what is previewed before its anniversary the beginning of that day."""
+        return max(self.now, midnight(self.term_start(line)))
+
     def will_renew(self, line: LineCase) -> bool:
         """Whether the life of a line's product allows its renewal (catalog.md 5.4): on the
         anniversary while the subscription is open, afterwards on the Pacific day."""
@@ -134,6 +139,10 @@ class RenewalCase(OrderCase):
             )
             self._entitlements[start, offer_type] = found
         return found
+
+    def reached(self, line: LineCase) -> Mapping[str, int]:
+        """What will have renewed with an open subscription; else what is held after the order."""
+        return self._renewing(line) if self.seats(line).is_open else super().reached(line)
 
     def entitlements(self) -> Iterator[Entitlement]:
         """Those that were needed."""

@@ -194,10 +194,29 @@ CREATE TABLE redemption (
   redeemed_at timestamptz NOT NULL,
   one_time boolean NOT NULL,
   returned boolean NOT NULL,
+  subscription_id text NOT NULL,
   PRIMARY KEY (order_id, line_number)
 );
 CREATE INDEX redemption_of_customer ON redemption (customer_id);
 CREATE UNIQUE INDEX redemption_once ON redemption (partner_id, discount_id) WHERE one_time;
+
+CREATE TABLE closed_code (
+  partner_id text NOT NULL,
+  code text NOT NULL,
+  discount_id text NOT NULL,
+  template_id text NOT NULL,
+  segment text NOT NULL,
+  customer_id text NOT NULL,
+  expires_at timestamptz NOT NULL,
+  created_at timestamptz NOT NULL,
+  PRIMARY KEY (partner_id, code)
+);
+CREATE TABLE discount_end (
+  partner_id text NOT NULL,
+  discount_id text NOT NULL,
+  ends_at timestamptz NOT NULL,
+  PRIMARY KEY (partner_id, discount_id)
+);
 
 CREATE TABLE idempotency (
   partner_id text NOT NULL,
