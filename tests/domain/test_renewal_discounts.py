@@ -51,7 +51,7 @@ def prices(line: OrderLine) -> tuple[Decimal, Decimal]:
     return line.price.partner_price, line.price.unit_price
 
 
-@pytest.mark.proves("orders.md 6.1", "S-118")
+@pytest.mark.proves("S-118")
 def test_a_chosen_code_renews_at_its_price() -> None:
     (line,) = plan(opted(ALL_APPS, TEN_PERCENT)).lines
     (discount,) = samples.discounts().with_code(TEN_PERCENT)

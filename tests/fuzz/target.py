@@ -51,6 +51,7 @@ class Target:
     reseller: dict[str, Any] = field(default_factory=dict)
     customer: dict[str, Any] = field(default_factory=dict)
     order: dict[str, Any] = field(default_factory=dict)
+    seats: dict[str, Any] = field(default_factory=dict)
     before: list[tuple[str, int, int]] = field(default_factory=list)
     rows_expected: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -63,6 +64,7 @@ class Target:
             "resellerId": (self.path_ids["reseller-id"],),
             "deploymentId": ("", "", self.path_ids["deployment-id"]),
             "referenceOrderId": (self.path_ids["order-id"],),
+            "subscriptionId": (self.path_ids["subscription-id"],),
         }
 
     def headers(self) -> dict[str, str]:
@@ -179,7 +181,8 @@ async def _build(world: World, database: AnyConnection) -> Target:
     target.rows_expected.update(reseller=1, customer=1, deployment=1)
     await target.place_order()
     target.customer = (await world.read_customer(customer_id)).body
-    ids["subscription-id"] = (await world.seats(customer_id))[0]["subscriptionId"]
+    target.seats, *_ = await world.seats(customer_id)
+    ids["subscription-id"] = target.seats["subscriptionId"]
     return target
 
 

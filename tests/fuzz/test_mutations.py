@@ -64,6 +64,16 @@ def preview(target: Target) -> dict[str, Any]:
     return {**new_order(target), "orderType": "PREVIEW"}
 
 
+def preview_renewal(target: Target) -> dict[str, Any]:
+    return {**late_renewal(target), "orderType": "PREVIEW_RENEWAL"}
+
+
+def late_renewal(target: Target) -> dict[str, Any]:
+    seats = target.seats
+    lines = [line(seats["offerId"], 2, subscriptionId=seats["subscriptionId"], currencyCode="USD")]
+    return {"orderType": "RENEWAL", "externalReferenceId": "renewal", "lineItems": lines}
+
+
 def give_back(target: Target) -> dict[str, Any]:
     return {
         "orderType": "RETURN",
@@ -125,6 +135,8 @@ CALLS: tuple[tuple[str, str, Callable[[Target], dict[str, Any]]], ...] = (
     ("PATCH", CUSTOMER + "/deployments/{deployment-id}", changed_deployment),
     ("POST", CUSTOMER + "/orders", new_order),
     ("POST", CUSTOMER + "/orders?fetch-price=true", preview),
+    ("POST", CUSTOMER + "/orders?fetch-price=true", preview_renewal),
+    ("POST", CUSTOMER + "/orders", late_renewal),
     ("POST", CUSTOMER + "/orders", give_back),
     ("PATCH", CUSTOMER + "/orders/{order-id}", changed_order),
     ("POST", CUSTOMER + "/subscriptions", scheduled),
@@ -151,6 +163,9 @@ async def test_no_body_breaks_the_service(
     async with aimed(await new_world(), database_url) as target:
         if valid is scheduled:
             await approach_anniversary(target)
+        if valid is late_renewal:
+            await switch_everything_off(target)
+            await let_expire(target)
         for _ in range(REQUESTS_EACH):
             content = mutated(valid(target), random)
             response = await target.fire(method, target.filled(path), content)
@@ -174,18 +189,34 @@ async def approach_anniversary(target: Target) -> None:
     target.before = await target.fingerprint()
 
 
+async def switch_everything_off(target: Target) -> None:
+    """Nothing renews by itself."""
+    for one in await target.world.seats(target.path_ids["customer-id"]):
+        body = {"autoRenewal": {"enabled": False}}
+        (await target.world.patch(one["links"]["self"]["uri"], body)).ok(200)
+
+
+async def let_expire(target: Target) -> None:
+    """Make today the anniversary, and pass it."""
+    path = target.seats["links"]["self"]["uri"].replace("/v3/", "/sandbox/")
+    (await target.world.post(f"{path}/expire", {})).ok(200)
+    target.before = await target.fingerprint()
+
+
 async def follow_up(
     target: Target, valid: Callable[..., Any], sent: dict[str, Any], made: dict[str, Any]
 ) -> None:
     """What was accepted is kept as sent and can be read; then room is made for the next one."""
     if isinstance(sent.get("externalReferenceId"), str):
         assert made["externalReferenceId"] == sent["externalReferenceId"]
-    if made.get("orderType") == "PREVIEW":
+    if str(made.get("orderType")).startswith("PREVIEW"):
         return
     if "links" in made:
         (await target.world.get(made["links"]["self"]["uri"])).ok(200)
     if valid is give_back and made["orderType"] == "RETURN":
         await target.place_order()
+    if valid is late_renewal and made["orderType"] == "RENEWAL":
+        await let_expire(target)
     if valid is scheduled:
         path = made["links"]["self"]["uri"].replace("/v3/", "/sandbox/")
         (await target.world.patch(path, {"status": "1004"})).ok(200)

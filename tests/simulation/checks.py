@@ -25,7 +25,8 @@ from seatledger.domain.model import Account, Customer, OrderLine
 from seatledger.domain.orders.new import Accepted
 from seatledger.domain.orders.renewal_orders import decide_preview_renewal
 from seatledger.domain.orders.request import OrderRequest
-from tests.simulation.memory import Books, Memory
+from tests.simulation.books import Books
+from tests.simulation.memory import Memory
 
 _SECOND = timedelta(seconds=1)
 

@@ -5,7 +5,6 @@ in which order it is taken (orders.md 1.6, sandbox.md 5).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -18,59 +17,14 @@ from seatledger.domain.commitment_life import activated
 from seatledger.domain.due_work import Happened, Supply, let_happen, settle_in_turn
 from seatledger.domain.effects import Rules, Settlement
 from seatledger.domain.fulfilment import Standing
-from seatledger.domain.invariants import History
-from seatledger.domain.model import (
-    Account,
-    Customer,
-    Deployment,
-    LedgerEntry,
-    Order,
-    Redemption,
-    Subscription,
-)
+from seatledger.domain.model import Account, Customer, Deployment, Order, Subscription
 from seatledger.domain.orders.new import Accepted
 from seatledger.domain.orders.redemptions import redemptions_of
 from seatledger.domain.orders.request import OrderRequest
+from tests.simulation.books import Books, Event, redeemed
 
 RESELLERS = ("R1", "R2")
 SEGMENTS = ["COM", "EDU", "GOV"]
-
-
-@dataclass
-class Books:
-    """Everything stored about one customer."""
-
-    customer: Customer
-    deployments: tuple[Deployment, ...] = ()
-    subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    orders: dict[str, Order] = field(default_factory=dict)
-    entries: list[LedgerEntry] = field(default_factory=list)
-    redemptions: list[Redemption] = field(default_factory=list)
-
-    @property
-    def history(self) -> History:
-        """As the invariants read it."""
-        return History(
-            self.customer,
-            tuple(self.orders.values()),
-            tuple(self.subscriptions.values()),
-            tuple(self.entries),
-        )
-
-    @property
-    def waiting(self) -> list[Order]:
-        """Accepted orders, in the order in which they settle."""
-        found = [one for one in self.orders.values() if one.status == PENDING]
-        return sorted(found, key=lambda one: (one.created_at, one.order_id))
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened at a business instant."""
-
-    at: datetime
-    customer_id: str
-    fact: Fact
 
 
 class Memory:
@@ -338,7 +292,7 @@ class Memory:
         books.subscriptions |= {seats.subscription_id: seats for seats in one.subscriptions}
         books.entries += one.entries
         books.redemptions = [
-            _settled(use, one)
+            redeemed(use, one)
             for use in books.redemptions
             if not one.failed or use.order_id != one.order.order_id
         ]
@@ -389,21 +343,3 @@ class Memory:
 
     def _tell(self, customer: Customer, fact: Fact) -> None:
         self.events.append(Event(self.now, customer.customer_id, fact))
-
-
-def _fed(use: Redemption, done: Order) -> str:
-    """The subscription that a line of a completed order has fed."""
-    line = done.line(use.line_number) if use.order_id == done.order_id else None
-    return line.subscription_id if line is not None else ""
-
-
-def _settled(use: Redemption, one: Settlement) -> Redemption:
-    """A use of a discount after an order has settled: what it fed, whether it was given back."""
-    line = one.order.line(use.line_number)
-    if line is None:
-        return use
-    if one.original is not None and use.order_id == one.original.order_id:
-        return replace(use, returned=True)
-    if use.order_id == one.order.order_id and one.order.order_type == "NEW":
-        return replace(use, subscription_id=line.subscription_id)
-    return use

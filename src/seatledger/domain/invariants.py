@@ -185,7 +185,7 @@ def _terms(history: History) -> Iterator[str]:
 
 
 def _prices(history: History) -> Iterator[str]:
-    """Amounts are what unit price, days and quantity make (orders.md 4.4); a credit repeats them."""
+    """Amounts are what unit price, days and quantity make (orders.md 4.4)."""
     for order in history.orders:
         if order.order_type == "RETURN":
             continue

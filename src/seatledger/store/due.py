@@ -191,8 +191,8 @@ async def release(
     """Make held work due at `at`, the oldest `most` pieces of it, or hold all that waits (None).
 
     With ids a customer's own, or one order and those before it, whether held or due later: orders
-    of a customer settle in their order (orders.md 1.6). Whoever judged an order on the old times judges it again, because
-    the customer's version rises.
+    of a customer settle in their order (orders.md 1.6). Whoever judged an order on the old times
+    judges it again, because the customer's version rises.
     """
     held = await connection.fetch(
         f"SELECT * FROM ({_HELD}) h ORDER BY created_at, id LIMIT $5",
