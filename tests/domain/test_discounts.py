@@ -305,6 +305,27 @@ def test_a_closed_code_is_for_its_customer_until_it_expires() -> None:
     assert refused == ("2141", INVALID)
 
 
+@pytest.mark.proves("2141")
+@BOTH
+def test_a_discount_may_be_used_so_often_by_a_customer(order_type: str) -> None:
+    codes = FlexDiscounts([sample(TEN_PERCENT, max_redemptions=2)])
+    once = samples.redemption(TEN_PERCENT, "2026-02-01T00:00:00Z")
+    lines = [coded(A, TEN_PERCENT, number=number) for number in (1, 2, 3)]
+
+    def refused(*asked: RequestLine, **facts: Any) -> tuple[str, ...]:
+        return samples.refusal(*asked, codes=codes, order_type=order_type, **facts)
+
+    assert len(samples.sold(*lines[:2], codes=codes, order_type=order_type)) == 2
+    assert refused(*lines) == ("2141", "Line Item: 3, Reason: Invalid Flexible Discount")
+    assert refused(*lines[:2], redemptions=(once,))[1].startswith("Line Item: 2")
+    assert refused(lines[0], redemptions=(once, once)) == ("2141", INVALID)
+    returned = replace(once, returned=True)
+    more = {"order_type": order_type, "redemptions": (once, returned)}
+    assert samples.sold(lines[0], codes=codes, **more)
+    closed = FlexDiscounts([sample(TEN_PERCENT, max_redemptions=2, visibility="CLOSED")])
+    assert samples.refusal(lines[0], codes=closed, **more) == ("2141", INVALID)
+
+
 @pytest.mark.proves("catalog.md 33", "2141")
 @pytest.mark.parametrize(
     ("country", "currency", "offer_id", "values"),

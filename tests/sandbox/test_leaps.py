@@ -110,6 +110,7 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
             return value
 
 
+@pytest.mark.proves("sandbox.md 10")
 async def test_one_year_three_ways(new_world: MakeWorld) -> None:
     rng = Random(SEED)
     seconds = YEAR_DAYS * 86_400

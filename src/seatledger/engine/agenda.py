@@ -123,7 +123,9 @@ async def run_agenda(
         await store.save(connection, changes)
         return done
 
-    return await work_off(source, scope, lock, carry_out, lambda one: one.customer_id)
+    return await work_off(
+        source, scope, lock, carry_out, lambda one: one.customer_id, in_turns=True
+    )
 
 
 def _next(

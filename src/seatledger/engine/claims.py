@@ -42,12 +42,15 @@ async def work_off(
     lock: Lock,
     carry_out: Carry[T],
     customer_of: Callable[[T], str],
+    *,
+    in_turns: bool = False,
 ) -> list[T]:
     """Lock customers that have work due, a batch at a time, and carry it out.
 
-    A batch is one transaction. Work that keeps failing is parked, never retried for ever; an
-    error is raised only when the database was away, a row stayed locked, or another transaction
-    was preferred.
+    A batch is one transaction. With `in_turns` it leaves customers with more to do, who come again;
+    otherwise it does all of theirs, and what comes in meanwhile is left to whoever made it. Work
+    that keeps failing is parked, never retried for ever; an error is raised only when the database
+    was away, a row stayed locked, or another transaction was preferred.
     """
     done: list[T] = []
     remaining = scope.most
@@ -57,7 +60,7 @@ async def work_off(
         claim = Claim(scope.customer_ids, scope.failed | in_vain, limit, scope.wait)
         locked, results = await _batch(source, claim, lock, carry_out, scope.failed)
         done += results
-        if not locked:
+        if not locked or (len(locked) < limit and not in_turns):
             break
         served = {customer_of(one) for one in results}
         in_vain |= set(locked) - served

@@ -26,7 +26,7 @@ from seatledger.engine.credentials import (
     secret_matches,
 )
 from seatledger.engine.partners import NewWorld
-from seatledger.engine.world import Worlds
+from seatledger.engine.world import Worlds, business_now
 from seatledger.store import due, history, partners
 from seatledger.store.database import connect
 from seatledger.store.due import Parked
@@ -210,6 +210,9 @@ async def _apply(connection: AnyConnection, doc: dict[str, Any]) -> list[str]:
         if partner == row.doc:
             lines = [f"partner {partner_id} unchanged"]
         elif await partners.replace_doc(connection, partner, row.version):
+            if partner_rules.changes_due_dates(row.doc.settings, partner.settings):
+                now = business_now(row, SystemClock().now())
+                await due.look_again(connection, partner_id, now)
             lines = [f"partner {partner_id} changed"]
         else:
             raise PartnerFileError(f"partner {partner_id} was changed meanwhile, try again")

@@ -232,6 +232,16 @@ def new_distributor_id() -> str:
     return str(secrets.randbelow(900_000_000) + 100_000_000)
 
 
+_DUE_DATE_FLAGS = (
+    "late_renewal_days", "three_yc_request_ttl_days", "three_yc_compliance_days", "relaxed_3yc",
+)  # fmt: skip
+
+
+def changes_due_dates(before: PartnerSettings, after: PartnerSettings) -> bool:
+    """Whether what happens to customers by itself falls on other days now."""
+    return any(getattr(before, name) != getattr(after, name) for name in _DUE_DATE_FLAGS)
+
+
 async def load_data_set(
     connection: AnyConnection, kind: str, text: str, partner_id: str | None = None
 ) -> tuple[int, int, tuple[str, ...]]:

@@ -270,9 +270,7 @@ def reseller(one: Reseller, profile: dict[str, Any]) -> ResellerOut:
     )
 
 
-def customer(
-    one: Customer, profile: dict[str, Any], quirks: Collection[str] = ()
-) -> CustomerOut:
+def customer(one: Customer, profile: dict[str, Any], quirks: Collection[str] = ()) -> CustomerOut:
     """The Customer resource; `profile` carries the contact names to show, `quirks` are those of
     its partner."""
     discounts = [DiscountOut("LICENSE", one.license_level, one.hvd_code or UNSET)]

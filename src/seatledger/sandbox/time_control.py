@@ -227,11 +227,9 @@ async def _walk(
     """
     done: list[Occurred] = []
     instant = control.engine.worlds.now(world)
-    failed: set[str] = set()  # what they miss stays due
-    while True:
-        due = await due_work.next_due(connection, world.partner_id, but_not=failed)
-        if due is None or due.at > target:
-            break
+    failed: set[str] = set()
+    due = await due_work.next_due(connection, world.partner_id)
+    while due is not None and due.at <= target:
         instant = max(instant, due.at)
         await _set(control, world, instant, connection)
         happened = await carry_out_due(
@@ -240,9 +238,8 @@ async def _walk(
         done += happened
         if any(one.kind == stop_on for one in happened):
             return instant, done
-        left = await due_work.next_due(connection, world.partner_id, but_not=failed)
-        if not happened and due == left:
-            break  # nothing could be done about it
+        # What fails, or comes in meanwhile, stays due: the walk goes on.
+        due = await due_work.next_due(connection, world.partner_id, after=instant)
     await _set(control, world, target, connection)
     return target, done
 

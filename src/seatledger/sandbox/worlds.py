@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from seatledger.domain.catalog_file import CatalogFileError
-from seatledger.domain.model import PartnerSettings
 from seatledger.domain.outcome import Refused
 from seatledger.domain.reconciliation import closing_after
 from seatledger.engine import partners as partner_rules
@@ -21,9 +20,6 @@ from seatledger.store import due, partners
 _CONTRACT_FIELDS = (
     "name", "status", "country", "regions", "currencies", "marketSegments", "programs",
     "globalSalesEnabled", "lgaEnabled", "flags", "quirks",
-)  # fmt: skip
-_DUE_DATE_FLAGS = (
-    "late_renewal_days", "three_yc_request_ttl_days", "three_yc_compliance_days", "relaxed_3yc",
 )  # fmt: skip
 _NEW_FIELDS = (*_CONTRACT_FIELDS, "distributorId", "clock", "settlement", "fixtures")
 
@@ -119,7 +115,7 @@ async def change(control: Control) -> tuple[int, Any]:
             raise Refusal(Refused("4115"))
         partner = partner_rules.changed_partner(row.doc, control.raw)
         await partners.replace_doc(connection, partner, row.version)
-        if _changes_due_dates(row.doc.settings, partner.settings):
+        if partner_rules.changes_due_dates(row.doc.settings, partner.settings):
             now = control.engine.worlds.now(control.own)
             await due.look_again(connection, control.partner_id, now)
     world = await control.engine.worlds.refresh(control.partner_id)
@@ -128,11 +124,6 @@ async def change(control: Control) -> tuple[int, Any]:
         scope = Scope(wait=True)
         await run_agenda(control.engine.pool, world, control.engine.ids, now, scope)
     return 200, shown(partner)
-
-
-def _changes_due_dates(before: PartnerSettings, after: PartnerSettings) -> bool:
-    """Whether what happens to customers by itself falls on other days now."""
-    return any(getattr(before, name) != getattr(after, name) for name in _DUE_DATE_FLAGS)
 
 
 async def show(control: Control) -> tuple[int, Any]:

@@ -22,21 +22,20 @@ AGENDA_IS_FREE = """c.parked_reason IS NULL AND NOT EXISTS (
   SELECT 1 FROM orders o WHERE o.customer_id = c.customer_id AND o.status = '1002')"""
 
 # Everything that waits for its instant, one row each: who it is about and when it is due. Parked
-# customers and those of $3 are left out.
+# customers are left out.
 _WORK = f"""
 SELECT o.run_at AS at, 1 AS phase, 'settlement' AS kind, 'order' AS what, o.order_id AS id,
     o.customer_id
   FROM orders o JOIN customer c USING (customer_id)
   WHERE o.partner_id = $1 AND o.status = '1002' AND o.run_at <= $2
-    AND c.parked_reason IS NULL AND c.customer_id <> ALL ($3::text[]) AND {NOT_WAITING}
+    AND c.parked_reason IS NULL AND {NOT_WAITING}
 UNION ALL SELECT settle_at, 0, 'settlement', 'reseller', reseller_id, '' FROM reseller
   WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2
 UNION ALL SELECT settle_at, 0, 'settlement', 'customer', '', customer_id FROM customer
   WHERE partner_id = $1 AND status = '1002' AND settle_at <= $2
-    AND parked_reason IS NULL AND customer_id <> ALL ($3::text[])
+    AND parked_reason IS NULL
 UNION ALL SELECT c.due_at, 1 + c.due_phase, c.due_kind, 'agenda', '', c.customer_id FROM customer c
   WHERE c.partner_id = $1 AND c.due_at <= $2 AND {AGENDA_IS_FREE}
-    AND c.customer_id <> ALL ($3::text[])
 UNION ALL SELECT closes_month_at, 99, 'reconciliation_month_end', 'world', '', '' FROM partner
   WHERE partner_id = $1 AND closes_month_at <= $2"""
 
@@ -55,9 +54,7 @@ class Work(Struct, frozen=True):
 
 async def count_due(connection: AnyConnection, partner_id: str, at: datetime) -> int:
     """How much work of a partner waits for an instant up to `at`."""
-    count: int = await connection.fetchval(
-        f"SELECT count(*) FROM ({_WORK}) w", partner_id, at, []
-    )
+    count: int = await connection.fetchval(f"SELECT count(*) FROM ({_WORK}) w", partner_id, at)
     return count
 
 
@@ -67,20 +64,21 @@ async def due_until(
     at: datetime,
     limit: int,
     kind: str | None = None,
-    but_not: Collection[str] = (),
+    since: datetime | None = None,
 ) -> list[Work]:
     """The work of a partner due up to `at`, of one kind or any, in the order it is carried out.
 
-    `but_not` are customers to leave out.
+    With `since` only what is not due before that.
     """
     records = await connection.fetch(
-        f"""SELECT * FROM ({_WORK}) w WHERE COALESCE($5, kind) = kind
-            ORDER BY at, phase, customer_id, id LIMIT $4""",
+        f"""SELECT * FROM ({_WORK}) w
+            WHERE COALESCE($4, kind) = kind AND at >= COALESCE($5::timestamptz, '-infinity')
+            ORDER BY at, phase, customer_id, id LIMIT $3""",
         partner_id,
         at,
-        list(but_not),
         limit,
         kind,
+        since,
     )
     return [Work(*record) for record in records]
 
@@ -91,44 +89,45 @@ async def next_due(
     kind: str | None = None,
     *,
     of_accounts: bool = False,
-    but_not: Collection[str] = (),
+    after: datetime | None = None,
 ) -> Work | None:
     """The work of a partner that is due first, whenever that is; with `kind` the first of it.
 
     Of what happens to a customer by itself, only the next thing is known. `of_accounts` leaves
-    out what concerns the partner alone, `but_not` are customers to leave out.
+    out what concerns the partner alone, `after` what is due up to that instant.
     """
     instant: datetime | None = await connection.fetchval(
         f"""SELECT LEAST(
              (SELECT min(o.run_at) FROM orders o JOIN customer c USING (customer_id)
                WHERE o.partner_id = $1 AND o.status = '1002' AND c.parked_reason IS NULL
-                 AND c.customer_id <> ALL ($4::text[])
+                 AND o.run_at > COALESCE($4, '-infinity'::timestamptz)
                  AND COALESCE($2, 'settlement') = 'settlement' AND {NOT_WAITING}),
              (SELECT min(settle_at) FROM customer WHERE partner_id = $1 AND status = '1002'
-                 AND parked_reason IS NULL AND customer_id <> ALL ($4)
+                 AND parked_reason IS NULL AND settle_at > COALESCE($4, '-infinity'::timestamptz)
                  AND COALESCE($2, 'settlement') = 'settlement'),
              (SELECT min(settle_at) FROM reseller WHERE partner_id = $1 AND status = '1002'
+                 AND settle_at > COALESCE($4, '-infinity'::timestamptz)
                  AND COALESCE($2, 'settlement') = 'settlement'),
              (SELECT c.due_at FROM customer c WHERE c.partner_id = $1 AND c.due_at IS NOT NULL
-               AND COALESCE($2, c.due_kind) = c.due_kind AND c.customer_id <> ALL ($4)
+               AND c.due_at > COALESCE($4, '-infinity'::timestamptz)
+               AND COALESCE($2, c.due_kind) = c.due_kind
                AND {AGENDA_IS_FREE} ORDER BY c.due_at LIMIT 1),
              (SELECT closes_month_at FROM partner WHERE partner_id = $1
+               AND closes_month_at > COALESCE($4, '-infinity'::timestamptz)
                AND COALESCE($2, 'reconciliation_month_end') = 'reconciliation_month_end'
                AND NOT $3))""",
         partner_id,
         kind,
         of_accounts,
-        list(but_not),
+        after,
     )
     if instant is None:
         return None
-    found = await due_until(connection, partner_id, instant, 2, kind, but_not)
-    return next((one for one in found if one.at == instant), None)
+    found = await due_until(connection, partner_id, instant, 1, kind, since=instant)
+    return found[0] if found else None
 
 
-async def earliest_due(
-    connection: AnyConnection, but_not: Collection[str]
-) -> dict[str, datetime]:
+async def earliest_due(connection: AnyConnection, but_not: Collection[str]) -> dict[str, datetime]:
     """Partners with something to carry out, each with the earliest business instant of it.
 
     Orders and accounts settled by hand do not count, nor does what is parked or waits for that.

@@ -126,9 +126,7 @@ FAULTS: dict[str, tuple[Body, str, list[str]]] = {
 
 @pytest.mark.proves("1117", "1121", "1122")
 @pytest.mark.parametrize(("top", "code", "details"), FAULTS.values(), ids=FAULTS)
-async def test_faults_of_a_request(
-    world: World, top: Body, code: str, details: list[str]
-) -> None:
+async def test_faults_of_a_request(world: World, top: Body, code: str, details: list[str]) -> None:
     reseller_id = await world.reseller()
     answer = await world.post("/v3/customers", customer_body(reseller_id, top=top))
     answer.refused(400, code, *details)

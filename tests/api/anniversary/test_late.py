@@ -138,3 +138,15 @@ async def test_a_run_that_breaks_off_is_done_once_afterwards(
     assert renewal["status"] == "1000"
     assert [one["quantity"] for one in renewal["lineItems"]] == [10, 5]
     assert {one["renewalDate"] for one in await world.seats(customer)} == {"2027-07-07"}
+
+
+@pytest.mark.proves("orders.md 58", "2134")
+async def test_the_run_takes_the_place_of_sales_before_it(world: World) -> None:
+    customer = await bought(world, line(A + "01A12", 2))
+    await world.at("2026-07-02T12:00:00Z")
+    sold = (await world.order(customer, line(A + "01A12", 3))).ok()
+    await world.at("2026-07-08T12:00:00Z")
+    assert (await world.give_back(customer, sold.body)).code == "2134"
+    (renewal,) = await renewals_of(world, customer)
+    (await world.give_back(customer, renewal)).ok()
+    assert (await seats_of(world, customer))[A]["status"] == "1004"

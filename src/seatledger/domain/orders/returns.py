@@ -133,7 +133,9 @@ def _term_is_over(
     seats = held.get(line.subscription_id)
     if seats is not None and seats.own_line:
         return utc_day(now) >= seats.renewal_date
-    return line.term < account.customer.term
+    # A run that renewed nothing, or has not settled yet, ends a term without opening the next.
+    is_past = seats is not None and seats.renewal_date <= utc_day(now)
+    return is_past or line.term < account.customer.term
 
 
 def _leaving(account: Account, pairs: Iterable[tuple[RequestLine, OrderLine]]) -> Counter[str]:
