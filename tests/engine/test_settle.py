@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from seatledger.domain import due_work
-from seatledger.domain.model import Customer
-from seatledger.engine import orders, settle, writes
+from seatledger.engine import orders, writes
 from seatledger.engine.claims import ATTEMPTS_BEFORE_PARKING
-from seatledger.store import accounts, settling
+from seatledger.store import settling
+from tests.failing import Failing
 from tests.harness import World, line
 
 pytestmark = pytest.mark.anyio
@@ -127,21 +126,6 @@ async def test_it_is_all_or_nothing_and_happens_once(
         assert await state(world, customer) == SETTLED
 
 
-class Failing:
-    """Orders of one customer whose settlement fails, and how often that was tried."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, customer: str) -> None:
-        self.attempts = 0
-
-        def settled(*arguments: Any) -> Any:
-            if arguments[0].customer.customer_id == customer:
-                self.attempts += 1
-                raise ZeroDivisionError("seats")
-            return due_work.settle_in_turn(*arguments)
-
-        monkeypatch.setattr(settle, "settle_in_turn", settled)
-
-
 @pytest.mark.usefixtures("idle_worker")
 async def test_a_customer_that_keeps_failing_is_parked_and_stops_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
@@ -149,7 +133,7 @@ async def test_a_customer_that_keeps_failing_is_parked_and_stops_nobody(
     bad, good = await world.customer(), await world.customer()
     await world.settlement("manual")
     with monkeypatch.context() as patched:
-        failing = Failing(patched, bad)
+        failing = Failing(patched, bad, "seats")
         for attempt in range(1, ATTEMPTS_BEFORE_PARKING + 1):
             (await world.order(bad, line(SEATS))).ok()
             placed = (await world.order(good, line(SEATS))).ok()
@@ -198,15 +182,8 @@ async def test_an_account_whose_validation_fails_stops_nobody(
     bad, good = await world.customer(reseller), await world.customer(reseller)
     for customer in (bad, good):
         (await world.order(customer, line(SEATS))).ok()
-    has_twin = accounts.has_twin
-
-    async def failing(connection: Any, row: Customer) -> bool:
-        if row.customer_id == bad:
-            raise ZeroDivisionError("name")
-        return await has_twin(connection, row)
-
     with monkeypatch.context() as patched:
-        patched.setattr(accounts, "has_twin", failing)
+        Failing(patched, bad, "name")
         first = await world.settle()
         assert {one["id"] for one in first["settled"]} >= {reseller, good}
         assert (await world.read_customer(good))["status"] == "1000"

@@ -1,13 +1,12 @@
 """The worker: what it settles, what it leaves to callers, and what does not stop it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from seatledger.clock import ManualClock
-from seatledger.domain import due_work
 from seatledger.engine import agenda, orders, settle
 from seatledger.engine.claims import ATTEMPTS_BEFORE_PARKING
 from seatledger.engine.context import Engine
@@ -18,6 +17,7 @@ from seatledger.store.rows import AnyConnection
 from seatledger.work import loop
 from seatledger.work.loop import FIRST_REST_SECONDS, LEFT_SECONDS, Worker
 from tests.conftest import MakeWorld
+from tests.failing import Failing
 from tests.harness import World, line
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("idle_worker")]
@@ -72,25 +72,6 @@ async def orders_of(world: World, customer: str) -> list[tuple[str, str]]:
     """Type and status of every order, sorted."""
     found = (await world.get(f"/v3/customers/{customer}/orders")).ok(200)
     return sorted((one["orderType"], one["status"]) for one in found["items"])
-
-
-def let_fail(monkeypatch: pytest.MonkeyPatch, customer: str) -> None:
-    """See to it that a customer's orders do not settle and nothing happens to it by itself."""
-
-    def settled(*arguments: Any) -> Any:
-        _refuse(arguments[0].customer.customer_id)
-        return due_work.settle_in_turn(*arguments)
-
-    def happened(*arguments: Any) -> Any:
-        _refuse(arguments[0].customer.customer_id)
-        return due_work.let_happen(*arguments)
-
-    def _refuse(customer_id: str) -> None:
-        if customer_id == customer:
-            raise ZeroDivisionError
-
-    monkeypatch.setattr(settle, "settle_in_turn", settled)
-    monkeypatch.setattr(agenda, "let_happen", happened)
 
 
 class TestItSettles:
@@ -205,7 +186,7 @@ class TestACustomerWhoseWorkFails:
         placed = (await world.order(customer, line(SEATS))).ok()["orderId"]
         rest = timedelta(seconds=FIRST_REST_SECONDS)
         with monkeypatch.context() as failing:
-            let_fail(failing, customer)
+            Failing(failing, customer)
             await worker.round()
             for attempt in range(1, ATTEMPTS_BEFORE_PARKING):
                 assert await attempts() == (attempt, False)
@@ -241,7 +222,7 @@ class TestACustomerWhoseWorkFails:
         for _ in range(ATTEMPTS_BEFORE_PARKING + 1):
             (await world.order(customer, line(SEATS))).ok()
             with monkeypatch.context() as failing:
-                let_fail(failing, customer)
+                Failing(failing, customer)
                 await worker.round()
             assert await database.fetchval(count, customer) == 1
             clock.advance(rest)
@@ -263,7 +244,7 @@ class TestACustomerWhoseWorkFails:
         (await world.order(good, line(SEATS))).ok()
         await world.settlement("auto")
         (await world.order(bad, line(SEATS))).ok()
-        let_fail(monkeypatch, bad)
+        Failing(monkeypatch, bad)
         if parked:
             assert await settling.count_attempt(database, bad, "seats", limit=1)
         await worker.round()
@@ -314,34 +295,3 @@ class TestItGoesOn:
         monkeypatch.setattr(worker, "round", round_)
         await worker.run()
         assert errors == []
-
-
-class TestAWalkOfTheClock:
-    @pytest.mark.parametrize("kind", ["order", "renewal"])
-    async def test_goes_on_past_a_customer_whose_work_fails(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, kind: str
-    ) -> None:
-        customers = await _with_anniversaries(world, "2026-07-02", "2026-07-03", "2026-07-04")
-        bad = customers[0]
-        if kind == "order":
-            await world.settlement("delay", delaySeconds=60)
-            (await world.order(bad, line(SEATS))).ok()
-        with monkeypatch.context() as failing:
-            let_fail(failing, bad)
-            done = (await world.post("/sandbox/clock/advance", {"to": "2026-07-05"})).ok(200)
-        renewals = [one for one in done["events"] if one["kind"] == "renewal"]
-        assert [(one["at"], one["customerId"], one["result"]) for one in renewals] == [
-            ("2026-07-03T00:00:00Z", customers[1], "1002" if kind == "order" else "1000"),
-            ("2026-07-04T00:00:00Z", customers[2], "1002" if kind == "order" else "1000"),
-        ]
-        assert (done["now"], done["pending"]) == ("2026-07-05T00:00:00Z", 1)
-
-
-async def _with_anniversaries(world: World, *days: str) -> Sequence[str]:
-    customers = []
-    for day in days:
-        customer = await world.customer()
-        (await world.order(customer, line(SEATS))).ok()
-        (await world.patch(f"/sandbox/customers/{customer}", {"cotermDate": day})).ok(200)
-        customers.append(customer)
-    return customers

@@ -15,6 +15,7 @@ from seatledger.domain.discounts import FlexDiscounts
 from seatledger.domain.effects import Ended, Rules, Seats, Settlement
 from seatledger.domain.levels import CONSUMABLES, LICENSE, level_at, rank_of_level, rank_of_quantity
 from seatledger.domain.model import Account, Customer, Order, OrderLine, Subscription
+from seatledger.domain.orders.flex import SUCCESS
 from seatledger.domain.orders.renewal import plan_renewal
 from seatledger.domain.terms import has_lapsed
 
@@ -196,7 +197,7 @@ def renewed_totals(orders: Iterable[Order], catalog: Catalog) -> dict[str, int]:
 def _renewed(
     one: Subscription, line: OrderLine, anniversary: date, discounts: FlexDiscounts, at: datetime
 ) -> Subscription:
-    used = {result.code for result in line.flex}
+    used = {result.code for result in line.flex if result.result == SUCCESS}
     return replace(
         one,
         status=ACTIVE,

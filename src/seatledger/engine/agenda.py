@@ -114,8 +114,8 @@ async def run_agenda(
         return await store.lock_due(connection, world.partner_id, at, claim)
 
     async def carry_out(connection: AnyConnection, locked: Sequence[str]) -> list[Occurred]:
-        await ids.reserve_orders(connection, len(locked))
         waiting = await store.load_due(connection, locked, world.partner.status)
+        await ids.reserve_orders(connection, len(waiting))  # last: others take ids as they wait
         changes = Changes([], [], [], [], [], [])
         done: list[Occurred] = []
         for one in waiting:

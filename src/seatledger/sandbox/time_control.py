@@ -370,8 +370,10 @@ async def settle(control: Control) -> tuple[int, Any]:
         done += await settle_orders(pool, world, now, scope)
     if wanted.max is None:
         await run_agenda(pool, world, control.engine.ids, now, Scope(customers, wait=True))
-    async with pool.acquire() as connection:
+    async with pool.acquire() as connection, connection.transaction():
         remaining = await due_work.count_due(connection, world.partner_id, now)
+        if world.row.settlement_mode == "manual":  # what had to wait is not let go by the clock
+            await due_work.release(connection, world.partner_id, None)
     return 200, {
         "settled": [{"kind": one.kind, "id": one.id, "from": "1002", "to": one.to} for one in done],
         "remaining": remaining,
