@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from seatledger.domain import due_work
 from seatledger.domain.model import Account, Customer
 from seatledger.engine import agenda, settle
 from seatledger.store import accounts
@@ -19,14 +18,16 @@ class Failing:
         self._customer = customer
         self._reason = reason
         has_twin = accounts.has_twin
+        settled_before: Any = settle.__dict__["settle_in_turn"]
+        happened_before: Any = agenda.__dict__["let_happen"]
 
         def settled(account: Account, *arguments: Any) -> Any:
             self._meet(account.customer)
-            return due_work.settle_in_turn(account, *arguments)
+            return settled_before(account, *arguments)
 
         def happened(account: Account, *arguments: Any) -> Any:
             self._meet(account.customer)
-            return due_work.let_happen(account, *arguments)
+            return happened_before(account, *arguments)
 
         async def validated(connection: Any, customer: Customer) -> bool:
             self._meet(customer)

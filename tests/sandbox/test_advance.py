@@ -208,6 +208,19 @@ class TestACustomerWhoseWorkFails:
         assert (done["now"], done["pending"]) == ("2026-07-05T00:00:00Z", 1)
         assert (await advance(world, seconds=0)).ok(200)["pending"] == 0
 
+    async def test_holds_up_nobody_whose_work_falls_on_its_instant(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        customers = await with_anniversaries(world, *["2026-07-02"] * 3)
+        for bad in customers[1:]:
+            Failing(monkeypatch, bad)
+        done = (await advance(world, to="2026-07-03")).ok(200)
+        renewals = [one for one in done["events"] if one["kind"] == "renewal"]
+        assert [(one["at"], one["customerId"]) for one in renewals] == [
+            ("2026-07-02T00:00:00Z", customers[0])
+        ]
+        assert done["pending"] == 2
+
 
 async def with_anniversaries(world: World, *days: str) -> list[str]:
     """Customers with seats, each with an anniversary of its own."""

@@ -230,10 +230,20 @@ async def release(
 
 
 async def bring_forward(connection: AnyConnection, partner_id: str, latest: datetime) -> None:
-    """Make nothing accepted wait beyond `latest`: a shorter delay takes waiting orders along."""
+    """Make nothing accepted wait beyond `latest`: a shorter delay takes what waits along."""
+    await connection.execute(
+        """WITH locked AS (SELECT reseller_id FROM reseller
+             WHERE partner_id = $1 AND status = '1002' AND settle_at > $2
+             ORDER BY reseller_id FOR NO KEY UPDATE)
+           UPDATE reseller SET settle_at = $2, version = version + 1
+           WHERE reseller_id IN (SELECT reseller_id FROM locked)""",
+        partner_id,
+        latest,
+    )
     await connection.execute(
         """SELECT 1 FROM customer WHERE customer_id IN (SELECT customer_id FROM orders
              WHERE partner_id = $1 AND status = '1002' AND run_at > $2)
+             OR partner_id = $1 AND status = '1002' AND settle_at > $2
            ORDER BY customer_id FOR NO KEY UPDATE""",
         partner_id,
         latest,
@@ -241,8 +251,10 @@ async def bring_forward(connection: AnyConnection, partner_id: str, latest: date
     await connection.execute(
         """WITH moved AS (UPDATE orders SET run_at = $2
              WHERE partner_id = $1 AND status = '1002' AND run_at > $2 RETURNING customer_id)
-           UPDATE customer SET version = version + 1
-           WHERE customer_id IN (SELECT customer_id FROM moved)""",
+           UPDATE customer SET version = version + 1,
+             settle_at = CASE WHEN status = '1002' AND settle_at > $2 THEN $2 ELSE settle_at END
+           WHERE customer_id IN (SELECT customer_id FROM moved)
+             OR partner_id = $1 AND status = '1002' AND settle_at > $2""",
         partner_id,
         latest,
     )

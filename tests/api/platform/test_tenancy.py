@@ -27,6 +27,7 @@ UNKNOWN_CODE = {  # per route: what an unknown id in the path answers
     "/v3/resellers/{reseller-id}": "1115",
     "/v3/customers/{customer-id}": "1116",
     "/v3/customers/{customer-id}/deployments": "1116",
+    "/v3/customers/{customer-id}/flex-discounts": "1116",
     "/v3/customers/{customer-id}/deployments/{deployment-id}": "1116",
     "/v3/customers/{customer-id}/orders": "1116",
     "/v3/customers/{customer-id}/orders/{order-id}": "2115",
