@@ -57,6 +57,9 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header pyproject.toml --group build --group dev \
 	  -c requirements.lock -o requirements-dev.lock
+	PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header pyproject.toml --group build --group dev --group bench \
+	  -c requirements-dev.lock -o requirements-bench.lock
 
 clean: ## Remove .venv and the tools' caches; data stays
 	@rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -76,4 +79,9 @@ clean: ## Remove .venv and the tools' caches; data stays
 .venv/.installed-dev: requirements-dev.lock .venv/.installed
 	@echo "Installing the developers' tools"
 	@$(PIP) install --require-hashes -r requirements-dev.lock | $(COUNT)
+	@touch $@
+
+.venv/.installed-bench: requirements-bench.lock .venv/.installed-dev
+	@echo "Installing the peers to measure against"
+	@$(PIP) install --require-hashes -r requirements-bench.lock | $(COUNT)
 	@touch $@
