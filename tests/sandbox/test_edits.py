@@ -66,19 +66,6 @@ async def test_waiting_orders_fail_with_their_customer(world: World, status: str
     assert await world.seats(customer_id) == []
 
 
-async def test_waiting_orders_are_fulfilled_when_their_customer_turns_active(world: World) -> None:
-    reseller_id = await world.reseller()
-    await world.settlement("delay", delaySeconds=3600)
-    customer_id = await world.customer(reseller_id)
-    await world.settlement("immediate")
-    assert (await world.read_customer(customer_id))["status"] == "1002"
-    placed = (await world.order(customer_id, line(A, 3))).ok()
-    assert (await world.read_order(customer_id, placed["orderId"]))["status"] == "1002"
-    (await world.patch(f"/sandbox/customers/{customer_id}", {"status": "1000"})).ok(200)
-    assert (await world.read_order(customer_id, placed["orderId"]))["status"] == "1000"
-    assert [one["currentQuantity"] for one in await world.seats(customer_id)] == [3]
-
-
 async def test_the_anniversary_takes_coterm_subscriptions_along(world: World) -> None:
     customer_id, _, subscription_id = await held(world)
     path = f"/sandbox/customers/{customer_id}"
