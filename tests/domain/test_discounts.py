@@ -380,6 +380,30 @@ def test_a_code_that_returns_means_the_one_that_lives() -> None:
     assert bought(coded(A, TEN_PERCENT), codes=codes).flex[0].id == "new"
 
 
+@BOTH
+def test_a_code_that_returns_goes_on_for_those_who_used_it_before(order_type: str) -> None:
+    line = coded("65304578CA01A12", "EASTER_26")
+    again = sample(
+        "EASTER_26",
+        id="again",
+        start=samples.at("2027-03-01T00:00:00Z"),
+        end=samples.at("2027-04-15T23:59:59Z"),
+        lock_end=samples.at("2029-03-31T23:59:59Z"),
+    )
+    codes = FlexDiscounts([again, sample("EASTER_26")])
+    used = samples.redemption("EASTER_26", "2026-04-01T00:00:00Z")
+
+    def granted(now: str) -> str:
+        facts = {"order_type": order_type, "redemptions": (used,)}
+        return bought(line, codes=codes, now=now, **facts).flex[0].id
+
+    for now in ("2027-02-28T00:00:00Z", "2027-05-01T00:00:00Z"):
+        assert granted(now) == used.discount_id
+        refused = samples.refusal(line, codes=codes, now=now, order_type=order_type)
+        assert refused == ("2141", INVALID)
+    assert granted("2027-03-01T00:00:00Z") == "again"
+
+
 @pytest.mark.proves("orders.md 51")
 def test_the_quirk_reports_a_failed_code_at_the_full_price() -> None:
     quirky = samples.partner(quirks=frozenset({"preview_reports_failed_codes"}))

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import fields, replace
 
-from seatledger.contract.bodies import OfferAttribute
+from seatledger.contract.bodies.price_lists import OfferAttribute
 from seatledger.contract.resources import PriceListOfferOut
 from seatledger.domain.catalog import OPEN_END, Catalog, PriceRow
 from seatledger.domain.catalog_file import read_catalog

@@ -226,7 +226,7 @@ class CustomerOut(Struct, frozen=True, rename="camel"):
     reseller_id: str
     status: str
     company_profile: dict[str, Any]
-    discounts: tuple[DiscountOut, ...]
+    discounts: tuple[DiscountOut, ...] | UnsetType
     tags: tuple[str, ...]
     coterm_date: str
     creation_date: str

@@ -98,6 +98,11 @@ def walk(raw: dict[str, Any], cls: type[T]) -> T | FieldFaults:
     return msgspec.convert(clean, cls)
 
 
+def is_storable(text: str) -> bool:
+    """Whether a text may be in a body: it has no U+0000 and no lone surrogate (platform.md 7)."""
+    return _UNSTORABLE.search(text) is None
+
+
 def join_name(path: str, name: str) -> str:
     """The path of a member of the object at `path` ("" is the body); always encodable text."""
     name = name.encode("utf-8", "replace").decode()

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from seatledger.domain import commitment_life
 from seatledger.domain.calendar import midnight
 from seatledger.domain.commitment_life import RECOMMITMENT_START
-from seatledger.domain.effects import Rules, Seats
+from seatledger.domain.effects import Fact, Rules, Seats
 from seatledger.domain.model import (
     Account,
     Customer,
@@ -22,11 +22,13 @@ from seatledger.domain.model import (
     PartnerSettings,
     Subscription,
 )
+from seatledger.domain.terms import present_customer
 
 RENEWAL = "renewal"
 OWN_TERM_ENDED = "credit_pack_expired"
 WINDOW_CLOSED = "late_renewal_window_closed"
 EXPIRED = "subscription_expired"
+LEVEL_CHANGED = "level_changed"
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -47,15 +49,6 @@ class Due(Struct, frozen=True, order=True):
     at: datetime
     phase: int
     kind: str
-
-
-class Fact(Struct, frozen=True):
-    """Something that happened, for the event log; ids are "" where none is concerned."""
-
-    kind: str
-    result: str = ""
-    subscription_id: str = ""
-    order_id: str = ""
 
 
 class Happening(Struct, frozen=True):
@@ -101,6 +94,15 @@ def _dues(
             )
         elif (closes := _window_end(one, settings)) is not None and closes > since:
             yield Due(closes, int(Phase.WINDOWS), WINDOW_CLOSED)
+    if customer.coterm_date is not None and _starts_over(customer, subscriptions):
+        yield Due(midnight(customer.coterm_date), int(Phase.RENEWALS), LEVEL_CHANGED)
+
+
+def _starts_over(customer: Customer, subscriptions: tuple[Subscription, ...]) -> bool:
+    """Whether the anniversary finds levels and nothing that could renew them (accounts.md 7.2)."""
+    assert customer.coterm_date is not None
+    account = Account(customer, subscriptions=subscriptions)
+    return present_customer(account, customer.coterm_date) != customer
 
 
 def _window_end(one: Subscription, settings: PartnerSettings) -> datetime | None:
@@ -120,9 +122,11 @@ def scheduled(
 ) -> Customer:
     """The customer with its next due thing noted, as seen at the business instant `at`.
 
-    What falls on `at` itself is still to come, unless it is `done`.
+    What falls on `at` itself is still to come, unless it is `done` or nothing was noted for it any
+    more: a window that closes then has been told.
     """
-    due = next_due(customer, subscriptions, settings, at if done else at - _INSTANT)
+    is_over = done or customer.due_at is None or customer.due_at > at
+    due = next_due(customer, subscriptions, settings, at if is_over else at - _INSTANT)
     if due is None:
         return replace(customer, due_at=None, due_phase=0, due_kind="")
     return replace(customer, due_at=due.at, due_phase=due.phase, due_kind=due.kind)
@@ -140,6 +144,8 @@ def happen(account: Account, due: Due, rules: Rules, at: datetime) -> Happening:
     customer = replace(account.customer, version=account.customer.version + 1, attempts=0)
     if due.kind == OWN_TERM_ENDED:
         return _own_terms_ended(account, customer, due, at)
+    if due.kind == LEVEL_CHANGED:
+        return Happening(present_customer(replace(account, customer=customer), due.at.date()))
     if due.kind == WINDOW_CLOSED:
         closed = [
             one for one in account.subscriptions if _window_end(one, rules.settings) == due.at

@@ -1,6 +1,6 @@
 """Days: the anniversary year in UTC, the day of the price in Pacific civil time."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -41,8 +41,3 @@ def days_in_year_from(start: date) -> int:
 def midnight(day: date) -> datetime:
     """The first instant of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def last_moment(day: date) -> datetime:
-    """The last second of a UTC day."""
-    return midnight(day) + timedelta(days=1, seconds=-1)

@@ -1,8 +1,9 @@
 """The catalogue as values: products, offers, price rows, and choosing among them (catalog.md)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -75,7 +76,7 @@ class RowDescription(Struct, frozen=True, rename="camel"):
     additional_detail: str = ""
 
 
-class PriceRow(Struct, frozen=True):
+class PriceRow(Struct, frozen=True, dict=True):  # the dict holds what was worked out once
     """A price of one offer in one list, region and currency, for a window of Pacific days."""
 
     offer_id: str
@@ -92,7 +93,7 @@ class PriceRow(Struct, frozen=True):
         """Whether `day` lies in the window, both ends included."""
         return self.first_day <= day <= self.last_day
 
-    @property
+    @cached_property
     def row_id(self) -> str:
         """A readable name of the row: its key."""
         code = f"/{self.discount_code}" if self.discount_code else ""
@@ -112,6 +113,9 @@ class Catalog:
         self._by_level: dict[tuple[str, str, str], Offer] = {}
         self._by_place: dict[tuple[str, str, str], list[PriceRow]] = {}
         self._by_product: dict[str, list[PriceRow]] = {}
+        self._regions: dict[tuple[str, str], set[str]] = {}
+        self._first_days: dict[str, date] = {}
+        self._last_days: dict[str, date] = {}
         self._by_list: dict[tuple[str, str, str, str], list[PriceRow]] = {}
         self.first_day = min((row.first_day for row in self.rows), default=OPEN_END)
         for offer in self.offers.values():
@@ -121,6 +125,12 @@ class Catalog:
             place = (row.offer_id, row.region, row.currency)
             self._by_place.setdefault(place, []).append(row)
             self._by_product.setdefault(row.offer_id[:10], []).append(row)
+            self._regions.setdefault((row.offer_id, row.currency), set()).add(row.region)
+            product_key = row.offer_id[:10]
+            first = self._first_days.get(row.offer_id, row.first_day)
+            last = self._last_days.get(product_key, row.last_day)
+            self._first_days[row.offer_id] = min(first, row.first_day)
+            self._last_days[product_key] = max(last, row.last_day)
             segment = self.products[row.offer_id[:10]].segment
             kind = (row.price_list, row.region, segment, row.currency)
             self._by_list.setdefault(kind, []).append(row)
@@ -142,6 +152,18 @@ class Catalog:
     def rows_of_product(self, product_key: str) -> list[PriceRow]:
         """Every price row of a product, any level, list, region and currency."""
         return self._by_product.get(product_key, [])
+
+    def regions_of(self, offer_id: str, currency: str) -> Collection[str]:
+        """Where an offer has a price in a currency, on whatever day."""
+        return self._regions.get((offer_id, currency), ())
+
+    def first_day_of(self, offer_id: str) -> date | None:
+        """The day from which an offer has prices; None if it never has one."""
+        return self._first_days.get(offer_id)
+
+    def has_ended(self, product_key: str, day: date) -> bool:
+        """Whether a product is sold no more on a Pacific day, at any level and place."""
+        return self._last_days.get(product_key, date.min) < day
 
     def rows_of_list(
         self, price_list: str, region: str, segment: str, currency: str

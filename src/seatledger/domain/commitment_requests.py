@@ -1,6 +1,6 @@
 """Asking for a three-year commit, and the customer's answer (accounts.md 10.1-10.3).
 
-The values of a request are judged here; `contract.bodies` has its form.
+The values of a request are judged here; `contract.bodies.accounts` has its form.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

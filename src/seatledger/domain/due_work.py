@@ -11,8 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from seatledger.domain import agenda, renewal
-from seatledger.domain.agenda import Fact
-from seatledger.domain.effects import Rules, Settlement
+from seatledger.domain.effects import Fact, Rules, Settlement
 from seatledger.domain.fulfilment import NewId, Standing, settle, verdict
 from seatledger.domain.model import (
     Account,
@@ -59,7 +58,7 @@ def settle_in_turn(
     """Settle a customer's due orders, oldest first, each on the account the last one left.
 
     `originals` are the orders that RETURNs among them give back from, by id. Orders that wait for
-    their customer are passed over.
+    their customer are passed over. Each settlement carries its facts.
     """
     known = dict(originals)
     done: list[Settlement] = []
@@ -69,12 +68,13 @@ def settle_in_turn(
             continue
         account = replace(account, reference=known.get(order.reference_order_id))
         result = settle(order, account, status, rules, at, new_id)
+        facts = facts_of(account.customer, result)
         if result.original is not None:
             known[result.original.order_id] = result.original
         account = with_settlement(account, result)
         customer = agenda.scheduled(account.customer, account.subscriptions, rules.settings, at)
         account = replace(account, customer=customer)
-        done.append(replace(result, customer=customer))
+        done.append(replace(result, customer=customer, facts=facts))
     return done
 
 
@@ -109,11 +109,12 @@ def let_happen(
             entries=other.entries,
             facts=other.facts,
         )
+    noted = account.customer.due_at or at  # what fell before it had happened
     customer = agenda.scheduled(
         happened.customer,
         _with(account, happened.customer, happened.subscriptions).subscriptions,
         rules.settings,
-        due.at,
+        max(due.at, min(noted, at)),
         done=due.phase == agenda.Phase.WINDOWS,
     )
     return replace(
@@ -165,13 +166,18 @@ def _with(account: Account, customer: Customer, changed: Sequence[Subscription])
     return replace(account, customer=customer, subscriptions=(*kept, *by_id.values()))
 
 
+def facts_of(before: Customer, result: Settlement) -> tuple[Fact, ...]:
+    """What settling an order tells beside its end: subscriptions that ended with it, new levels."""
+    return (*_expiries(result.expired), *_level_facts(before, result.customer))
+
+
 def _expiries(expired: Sequence[Subscription]) -> tuple[Fact, ...]:
     return tuple(Fact(agenda.EXPIRED, one.status, one.subscription_id) for one in expired)
 
 
 def _level_facts(before: Customer, after: Customer) -> tuple[Fact, ...]:
     return tuple(
-        Fact("level_changed", now)
+        Fact(agenda.LEVEL_CHANGED, now)
         for was, now in (
             (before.license_level, after.license_level),
             (before.consumables_level, after.consumables_level),

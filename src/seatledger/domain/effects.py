@@ -36,10 +36,20 @@ class Rules(Struct, frozen=True):
         return self.partner.settings
 
 
+class Fact(Struct, frozen=True):
+    """Something that happened, for the event log; ids are "" where none is concerned."""
+
+    kind: str
+    result: str = ""
+    subscription_id: str = ""
+    order_id: str = ""
+
+
 class Settlement(Struct, frozen=True):
     """What settling one order changes. `original` is the order a RETURN gave back from.
 
-    `expired` are subscriptions that ended with it.
+    `expired` are subscriptions that ended with it. `facts` are what there is to tell beside the
+    end of the order itself.
     """
 
     order: Order
@@ -48,6 +58,7 @@ class Settlement(Struct, frozen=True):
     entries: tuple[LedgerEntry, ...] = ()
     original: Order | None = None
     expired: tuple[Subscription, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -94,13 +105,7 @@ class Seats:
     def find_open(self, line: OrderLine) -> Subscription | None:
         """The open co-term subscription a line adds to."""
         for one in self._all.values():
-            if (
-                one.is_open
-                and not one.own_line
-                and one.product_key == line.product_key
-                and one.deployment_id == line.deployment_id
-                and one.currency == line.currency
-            ):
+            if one.is_open and not one.own_line and one.key == line.key:
                 return one
         return None
 

@@ -17,6 +17,7 @@ from seatledger.domain.discounts import (
     INTRO,
     NON_3YC,
     FlexDiscount,
+    FlexDiscounts,
 )
 from seatledger.domain.levels import CONSUMABLES, LICENSE, OFFER_TYPES
 from seatledger.domain.model import Account, Customer, Redemption, Subscription
@@ -88,6 +89,29 @@ def disqualification(asking: Asking, found: FlexDiscount, uses: Uses) -> Refusal
     ):
         return "2141", INVALID
     return _commitment_refusal(asking, found) if found.three_year_commit else None
+
+
+def discount_meant(
+    discounts: FlexDiscounts,
+    code: str,
+    segment: str,
+    redemptions: Iterable[Redemption],
+    at: datetime,
+) -> FlexDiscount | None:
+    """The discount a code means for a customer of a segment with these redemptions.
+
+    A code may return in another year: the one that runs at `at` goes before one that the customer
+    may still reuse, that before any other.
+    """
+    found = discounts.find(code, segment, at)
+    if found is None or is_in_time(found, redemptions, at):
+        return found
+    reused = (
+        one
+        for one in discounts.with_code(code)
+        if segment in one.segments and is_in_time(one, redemptions, at)
+    )
+    return next(reused, found)
 
 
 def is_in_time(found: FlexDiscount, redemptions: Iterable[Redemption], at: datetime) -> bool:

@@ -24,13 +24,8 @@ from seatledger.domain.calendar import add_years, utc_day
 from seatledger.domain.catalog import Catalog, Product
 from seatledger.domain.commitments import scale_of, with_held
 from seatledger.domain.effects import Rules, Seats, Settlement
-from seatledger.domain.levels import (
-    CONSUMABLES,
-    LICENSE,
-    level_at,
-    rank_of_level,
-    rank_of_quantity,
-)
+from seatledger.domain.hvd import level_with_code
+from seatledger.domain.levels import CONSUMABLES, LICENSE, rank_of_level, rank_of_quantity
 from seatledger.domain.model import Account, Customer, Order, OrderLine, Subscription
 from seatledger.domain.terms import opens_term, present_customer
 
@@ -196,7 +191,7 @@ def _with_levels(customer: Customer, order: Order, products: Mapping[str, Produc
         earned = rank_of_quantity(offer_type, quantity)
         if quantity and held is not None and earned > held:
             scale = scale_of(customer, offer_type)
-            levels[offer_type] = level_at(offer_type, scale, earned)
+            levels[offer_type] = level_with_code(customer, offer_type, scale, earned)
     return replace(
         customer,
         license_level=levels.get(LICENSE, customer.license_level),

@@ -4,11 +4,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from seatledger.domain.levels import LICENSE, Scale, level_at
 from seatledger.domain.model import Customer
 
 HVD_TAG: Final = "HVD_MIGRATED_CUSTOMER"
 _FIRST_ERA: Final = "_PRE"
 _SECOND_ERA: Final = "_POST"
+_LEAST_RANK: Final = 3  # from 50 licences on
 
 
 def own_code(customer: Customer) -> str | None:
@@ -26,6 +28,13 @@ def code_in_force(customer: Customer) -> str | None:
     if commit is not None and commit.commitment is not None and commit.running is None:
         return None
     return own_code(customer)
+
+
+def level_with_code(customer: Customer, offer_type: str, scale: Scale, rank: int) -> str:
+    """The level shown for a customer at `rank` of a scale: 13 or 14 with an HVD code in force,
+    recorded commitment or not (accounts.md 7.1, 11)."""
+    is_kept = offer_type == LICENSE and rank >= _LEAST_RANK and code_in_force(customer) is not None
+    return level_at(offer_type, "3YC" if is_kept else scale, rank)
 
 
 def stepped_down(customer: Customer) -> Customer:

@@ -5,6 +5,7 @@ Run by `seatledger check`, the control API and every whole-system test.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 from msgspec import Struct
 
@@ -71,11 +72,7 @@ def _balances(history: History) -> Iterator[str]:
 
 def _keys(history: History) -> Iterator[str]:
     """One open subscription per product, deployment and currency."""
-    open_ones = Counter(
-        (one.product_key, one.deployment_id, one.currency, one.own_line)
-        for one in history.subscriptions
-        if one.is_open
-    )
+    open_ones = Counter((*one.key, one.own_line) for one in history.subscriptions if one.is_open)
     for key, count in open_ones.items():
         if count > 1:
             yield f"{count} open subscriptions for {key}"
@@ -164,11 +161,20 @@ def _returns(history: History) -> Iterator[str]:
 
 
 def _anniversaries(history: History) -> Iterator[str]:
-    """An anniversary makes one order at most (subscriptions.md 12)."""
+    """An anniversary makes one order at most (subscriptions.md 12); nothing open waits for one
+    whose order has settled."""
     runs = Counter(one.anniversary for one in history.orders if one.anniversary is not None)
     for day, count in runs.items():
         if count > 1:
             yield f"{count} orders of the anniversary {day}"
+    for one in history.subscriptions:
+        if one.is_open and not one.own_line and has_run(history, one.renewal_date):
+            yield f"subscription {one.subscription_id} waits for an anniversary that has passed"
+
+
+def has_run(history: History, day: date) -> bool:
+    """Whether the anniversary `day` has made its order, and that has settled."""
+    return any(one.anniversary == day and one.status != PENDING for one in history.orders)
 
 
 def _terms(history: History) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Discount levels: quantity -> rank -> level code on a scale (accounts.md 7.1, catalog.md 3)."""
 
 from bisect import bisect_right
+from functools import cache
 from typing import Final, Literal
 
 OfferType = Literal["LICENSE", "CONSUMABLES"]
@@ -59,6 +60,7 @@ def floor_of_level(level: str) -> int:
     return _FLOORS[offer_type][_RANKS[level] - 1]
 
 
+@cache
 def levels_downwards(offer_type: str, scale: Scale, rank: int) -> tuple[str, ...]:
     """Levels to try for a customer entitled to `rank`, best first (catalog.md 3.1 step 2).
 

@@ -59,6 +59,11 @@ class OrderLine(Struct, frozen=True, omit_defaults=True):
         """Identity of the product: first 10 characters of the offer id."""
         return self.offer_id[:10]
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Identity of the subscription it feeds: product, deployment, currency."""
+        return (self.product_key, self.deployment_id, self.currency)
+
 
 class LevelStep(Struct, frozen=True, omit_defaults=True):
     """How the level of one offerType was found (orders.md 3.3).
@@ -151,6 +156,11 @@ class Subscription(Struct, frozen=True):
     flex_codes: tuple[str, ...] = ()
     position: int = 0
     tracker_id: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What only one open co-term subscription may hold: product, deployment, currency."""
+        return (self.product_key, self.deployment_id, self.currency)
 
     @property
     def is_open(self) -> bool:
@@ -324,7 +334,7 @@ class Account(Struct, frozen=True):
         return tuple(order for order in self.pending if order.status == PENDING)
 
 
-class PartnerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+class PartnerSettings(Struct, frozen=True):
     """Flags of a partner with their defaults (contract README 5)."""
 
     partial_returns: bool = False

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -9,8 +10,12 @@ from seatledger.domain.calendar import days_in_year_before, days_in_year_from
 
 # Twelve integer digits times 200,000 seats with nine decimals stay exact within 40 digits.
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
-_DAILY_PLACES = Decimal("1E-9")
 _MINOR_UNITS = {"JPY": 0}
+# Lines of a large order are billed for the same few days, and many cost the same.
+_DAYS_KEPT = 1024
+_LINES_KEPT = 4096
+_QUANTA = tuple(Decimal(1).scaleb(-digits) for digits in range(10))
+_SMALLEST = {currency: _QUANTA[digits] for currency, digits in _MINOR_UNITS.items()}
 
 
 class Charge(Struct, frozen=True):
@@ -38,11 +43,17 @@ def minor_digits(currency: str) -> int:
     return _MINOR_UNITS.get(currency, 2)
 
 
+def smallest_amount(currency: str) -> Decimal:
+    """One minor unit of a currency, in major units."""
+    return _SMALLEST.get(currency, _QUANTA[2])
+
+
 def round_half_up(value: Decimal, digits: int) -> Decimal:
-    """`value` rounded half up to `digits` fraction digits."""
-    return value.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP, context=_EXACT)
+    """`value` rounded half up to `digits` fraction digits, 9 at most."""
+    return value.quantize(_QUANTA[digits], rounding=ROUND_HALF_UP, context=_EXACT)
 
 
+@lru_cache(_DAYS_KEPT)
 def full_term_charge(start: date) -> Charge:
     """A full year from `start` (orders.md 4.3: first order of a term, own-term products)."""
     days = days_in_year_from(start)
@@ -54,6 +65,7 @@ def unprorated_charge(start: date) -> Charge:
     return Charge(None, days_in_year_from(start), full_term=True)
 
 
+@lru_cache(_DAYS_KEPT)
 def midterm_charge(pacific_day: date, anniversary: date, *, extended_term: bool) -> Charge:
     """Days from the Pacific day of the request to the anniversary (orders.md 4.3).
 
@@ -66,6 +78,7 @@ def midterm_charge(pacific_day: date, anniversary: date, *, extended_term: bool)
     return Charge(days, base, full_term=days == base)
 
 
+@lru_cache(_LINES_KEPT)
 def price_line(unit: Decimal, quantity: int, charge: Charge, currency: str) -> Amounts:
     """Amounts of a line from its discounted full-term unit price (orders.md 4.4).
 
@@ -77,7 +90,7 @@ def price_line(unit: Decimal, quantity: int, charge: Charge, currency: str) -> A
         daily = None
         raw = _EXACT.multiply(unit, quantity)
     else:
-        daily = _EXACT.divide(unit, charge.base_days).quantize(_DAILY_PLACES, rounding=ROUND_DOWN)
+        daily = _EXACT.divide(unit, charge.base_days).quantize(_QUANTA[9], rounding=ROUND_DOWN)
         raw = _EXACT.multiply(daily, charge.days * quantity)
     amount = round_half_up(raw, digits)
     net = round_half_up(_EXACT.divide(amount, quantity), digits + 1)

@@ -7,13 +7,14 @@ from datetime import date, datetime
 from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, INACTIVE, PENDING
-from seatledger.domain.calendar import add_years, midnight
+from seatledger.domain.calendar import add_years, midnight, utc_day
 from seatledger.domain.catalog import Catalog
 from seatledger.domain.commitment_life import after_renewal, renewal_binding
 from seatledger.domain.commitments import with_held
 from seatledger.domain.discounts import FlexDiscounts
 from seatledger.domain.effects import Ended, Rules, Seats, Settlement
-from seatledger.domain.levels import CONSUMABLES, LICENSE, level_at, rank_of_level, rank_of_quantity
+from seatledger.domain.hvd import level_with_code
+from seatledger.domain.levels import CONSUMABLES, LICENSE, rank_of_level, rank_of_quantity
 from seatledger.domain.model import Account, Customer, Order, OrderLine, Subscription
 from seatledger.domain.orders.flex import SUCCESS
 from seatledger.domain.orders.renewal import plan_renewal
@@ -123,9 +124,17 @@ def expire_all(account: Account, rules: Rules, at: datetime) -> Ended:
     return Ended(customer, seats.changed, tuple(seats.entries), seats.changed)
 
 
+def expire_one(account: Account, subscription_id: str, at: datetime) -> Ended:
+    """End one subscription on the UTC day of `at`, an anniversary that has run: it may be renewed
+    into the term that has begun then. The customer carries its next version already."""
+    seats = Seats(account, account.customer, at)
+    seats.expire(replace(seats.get(subscription_id), renewal_date=utc_day(at)))
+    return Ended(account.customer, seats.changed, tuple(seats.entries), seats.changed)
+
+
 def is_still_possible(order: Order, account: Account) -> bool:
     """Whether everything a late RENEWAL names can be renewed yet (subscriptions.md 9.2)."""
-    taken = {(one.product_key, one.deployment_id, one.currency) for one in account.open_coterm}
+    taken = {one.key for one in account.open_coterm}
     lapsed = {one.subscription_id: one for one in account.subscriptions if _has_expired(one)}
     for line in order.lines:
         one = lapsed.get(line.subscription_id)
@@ -134,7 +143,7 @@ def is_still_possible(order: Order, account: Account) -> bool:
             or one.expired_on is None
             or account.customer.coterm_date not in (one.expired_on, add_years(one.expired_on, 1))
             or line.quantity > one.current_quantity
-            or (one.product_key, one.deployment_id, one.currency) in taken
+            or one.key in taken
         ):
             return False
     return True
@@ -257,7 +266,8 @@ def _with_levels(
             rank = max(rank, binding.floor_rank or 1)
         if keeps_held:
             rank = max(rank, rank_of_level(customer.level(offer_type)) or 1)
-        levels[offer_type] = level_at(offer_type, binding.scale if binding else "PLAIN", rank)
+        scale = binding.scale if binding else "PLAIN"
+        levels[offer_type] = level_with_code(customer, offer_type, scale, rank)
     return replace(customer, license_level=levels[LICENSE], consumables_level=levels[CONSUMABLES])
 
 

@@ -177,11 +177,7 @@ def _check_eligibility(case: _Case) -> Refused | None:
 
 def _is_held(case: _Case) -> bool:
     key = (case.known_product.key, case.wanted.deployment_id, case.currency)
-    return any(
-        (one.product_key, one.deployment_id, one.currency) == key
-        for one in case.account.subscriptions
-        if one.is_open
-    )
+    return any(one.key == key for one in case.account.subscriptions if one.is_open)
 
 
 def _fits_segment(case: _Case) -> bool:

@@ -259,11 +259,7 @@ def _has_fresh_term(customer: Customer, lapsed: date) -> bool:
 
 def _is_held(one: Subscription, account: Account) -> bool:
     """Whether an open subscription has the same key."""
-    key = (one.product_key, one.deployment_id, one.currency)
-    return any(
-        (other.product_key, other.deployment_id, other.currency) == key
-        for other in account.open_coterm
-    )
+    return any(other.key == one.key for other in account.open_coterm)
 
 
 def allowed_actions(

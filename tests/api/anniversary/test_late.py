@@ -150,3 +150,19 @@ async def test_the_run_takes_the_place_of_sales_before_it(world: World) -> None:
     (renewal,) = await renewals_of(world, customer)
     (await world.give_back(customer, renewal)).ok()
     assert (await seats_of(world, customer))[A]["status"] == "1004"
+
+
+@pytest.mark.proves("2138")
+async def test_nothing_is_renewed_where_a_deployment_is_closed(world: World) -> None:
+    customer = await world.customer(top={"globalSalesEnabled": True})
+    branch = await world.deployment(customer)
+    place: dict[str, Any] = {"deploymentId": branch, "currencyCode": "EUR"}
+    (await world.order(customer, line(A + "01A12", 2, **place), currencyCode="")).ok()
+    (await set_renewal(world, customer, A, enabled=False)).ok(200)
+    await world.at(ANNIVERSARY)
+    path = f"/v3/customers/{customer}/deployments/{branch}"
+    (await world.patch(path, {"status": "1004"})).ok(200)
+    refused = await renew(world, customer, A, 2, currencyCode="EUR")
+    refused.refused(404, "2138", "Line Item: 1")
+    (await world.patch(path, {"status": "1000"})).ok(200)
+    (await renew(world, customer, A, 2, currencyCode="EUR")).ok()

@@ -262,7 +262,8 @@ async def test_the_clock_tells_what_is_due_and_what_happened(world: World) -> No
     clock = (await world.get("/sandbox/clock")).ok(200)
     assert clock["nextDue"] == {"at": ANNIVERSARY, "kind": "renewal", "customerId": customer}
     listed = (await world.post("/sandbox/clock/advance", {"days": 400, "dryRun": True})).ok(200)
-    assert {"at": ANNIVERSARY, "kind": "renewal", "customerId": customer} in listed["events"]
+    renewals = [one for one in listed["events"] if one["kind"] == "renewal"]
+    assert [(one["at"], one["customerId"]) for one in renewals] == [(ANNIVERSARY, customer)]
     done = (await world.post("/sandbox/clock/advance", {"toNext": "renewal"})).ok(200)
     assert done["counts"] == {
         "reconciliation_month_end": 12,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from functools import cached_property
 
 from seatledger.contract.countries import price_region
 from seatledger.contract.statuses import PREVIEW_ORDER_TYPES
@@ -31,6 +32,7 @@ class LineCase:
         "deployment",
         "discount_code",
         "flex",
+        "key",
         "offer",
         "offer_id",
         "product",
@@ -42,6 +44,8 @@ class LineCase:
     def __init__(self, request: RequestLine, currency: str, country: str) -> None:
         self.request = request
         self.currency = currency
+        # Identity of the subscription it feeds: product, deployment, currency.
+        self.key = (request.offer_id[:10], request.deployment_id, currency)
         self.deployment: Deployment | None = None
         self.place(country)
         self.product: Product | None = None
@@ -74,11 +78,6 @@ class LineCase:
         assert self.offer is not None
         return self.offer
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Identity of the subscription it feeds: product, deployment, currency."""
-        return (self.request.offer_id[:10], self.request.deployment_id, self.currency)
-
 
 class OrderCase:
     """The order under judgement. Checks read it in contract order and fill in the lines."""
@@ -106,8 +105,9 @@ class OrderCase:
         country = account.customer.country
         self.lines = [LineCase(one, request.currency_of(one), country) for one in request.lines]
         self._entitled: dict[str, Entitlement] = {}
+        self._best: dict[tuple[str, str, str], BestOffer | None] = {}
 
-    @property
+    @cached_property
     def hvd_code(self) -> str | None:
         """The customer's own code of the older program, None for everyone else."""
         return code_in_force(self.customer)
@@ -147,10 +147,11 @@ class OrderCase:
                 yield self._entitled[offer_type]
 
     def resolve(self, line: LineCase) -> None:
-        """Find the best offer of a line, once."""
-        if line.best is None:
-            product = line.known_product
-            line.best = best_offer(
+        """Find the best offer of a line; lines of one product share it."""
+        product = line.known_product
+        place = (product.key, line.region, line.currency)
+        if place not in self._best:
+            self._best[place] = best_offer(
                 self.catalog,
                 product,
                 self.entitled(line),
@@ -159,6 +160,7 @@ class OrderCase:
                 day=self.day,
                 hvd_code=self.hvd_code,
             )
+        line.best = self._best[place]
 
     def reached(self, line: LineCase) -> Mapping[str, int]:
         """The qualifying seats per offerType that are held once the order of a line is through."""

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from seatledger.contract.limits import MAX_QUANTITY
 from seatledger.contract.statuses import ACTIVE, FAILED_ORDER_STATUSES, RETURNED
-from seatledger.domain.catalog import PriceRow
 from seatledger.domain.commitments import price_lock
 from seatledger.domain.orders.case import LineCase, OrderCase
 from seatledger.domain.orders.entitlement import is_better_than_entitled
@@ -76,23 +75,18 @@ def check_offers(case: OrderCase) -> Refused | None:
     for line in case.lines:
         line.offer = case.catalog.offers.get(line.request.offer_id)
         line.product = line.offer.product if line.offer else None
-        rows = case.catalog.rows_of_product(line.request.offer_id[:10])
-        if line.offer is None or all(row.first_day > case.day for row in _own_rows(case, line)):
+        since = case.catalog.first_day_of(line.request.offer_id)
+        if line.offer is None or since is None or since > case.day:
             unknown.append(line)
-        elif all(row.last_day < case.day for row in rows) and not _is_locked(case, line, rows):
+        elif case.catalog.has_ended(line.key[0], case.day) and not _is_locked(case, line):
             ended.append(line)
     return _refuse(unknown, "2122") or _refuse(ended, "3123")
 
 
-def _own_rows(case: OrderCase, line: LineCase) -> list[PriceRow]:
-    """The price rows of the very offer a line names; PREVIEW is judged by them like NEW (S-106)."""
-    rows = case.catalog.rows_of_product(line.request.offer_id[:10])
-    return [row for row in rows if row.offer_id == line.request.offer_id]
-
-
-def _is_locked(case: OrderCase, line: LineCase, rows: Iterable[PriceRow]) -> bool:
+def _is_locked(case: OrderCase, line: LineCase) -> bool:
     """Whether a commitment keeps the price of an ended product usable (catalog.md 5.4)."""
     start = price_lock(case.customer, line.known_product.offer_type)
+    rows = case.catalog.rows_of_product(line.key[0])
     return start is not None and any(row.price_list == "3YC" and row.covers(start) for row in rows)
 
 
@@ -115,7 +109,7 @@ def check_contracted_currency(case: OrderCase) -> Refused | None:
 def _sold_in_region(case: OrderCase, line: LineCase) -> bool:
     if not case.partner.sells(line.region, line.currency):
         return False
-    regions = {row.region for row in _own_rows(case, line) if row.currency == line.currency}
+    regions = case.catalog.regions_of(line.request.offer_id, line.currency)
     return not regions or line.region in regions
 
 
@@ -125,7 +119,7 @@ def check_offer_currency(case: OrderCase) -> Refused | None:
         (
             line
             for line in case.lines
-            if all(row.currency != line.currency for row in _own_rows(case, line))
+            if not case.catalog.regions_of(line.request.offer_id, line.currency)
         ),
         "2128",
     )
@@ -285,9 +279,9 @@ def check_subscription_quantity(case: OrderCase) -> Refused | None:
         totals[line.key] += line.request.quantity
     for one in case.account.subscriptions:
         if one.is_open and not one.own_line:
-            totals[one.product_key, one.deployment_id, one.currency] += one.current_quantity
+            totals[one.key] += one.current_quantity
     for pending in case.in_flight():
-        totals[pending.product_key, pending.deployment_id, pending.currency] += pending.quantity
+        totals[pending.key] += pending.quantity
 
     def exceeds(line: LineCase) -> bool:
         product = line.known_product

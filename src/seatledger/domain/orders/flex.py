@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 from seatledger.contract.statuses import RENEWAL_ORDER_TYPES
 from seatledger.domain.discounts import FlexDiscount
-from seatledger.domain.flex_rules import Asking, Refusal, Uses, disqualification, is_not_base
+from seatledger.domain.flex_rules import (
+    Asking,
+    Refusal,
+    Uses,
+    discount_meant,
+    disqualification,
+    is_not_base,
+)
 from seatledger.domain.model import FlexResult
 from seatledger.domain.orders.case import LineCase, OrderCase
 from seatledger.domain.outcome import Refused, line_detail, on_lines
@@ -34,7 +41,8 @@ def check_flexible_discounts(case: OrderCase) -> Refused | None:
 
 def _discount(case: OrderCase, line: LineCase) -> FlexDiscount | None:
     code, segment = line.request.flex_codes[0], case.customer.segment
-    return case.discounts.find(code, segment, case.effective_at(line))
+    redemptions = case.account.redemptions
+    return discount_meant(case.discounts, code, segment, redemptions, case.effective_at(line))
 
 
 def _qualify(case: OrderCase, lines: Iterable[LineCase]) -> Refused | None:

@@ -32,7 +32,7 @@ def unit_price(
     row: PriceRow, flex: tuple[FlexResult, ...], country: str, discounts: FlexDiscounts
 ) -> Decimal:
     """The full-term unit price of a row after the flexible discount that was granted, if any."""
-    granted = next((one for one in flex if one.result == SUCCESS), None)
+    granted = next((one for one in flex if one.result == SUCCESS), None) if flex else None
     if granted is None:
         return row.partner_price
     found = next(one for one in discounts.with_code(granted.code) if one.id == granted.id)

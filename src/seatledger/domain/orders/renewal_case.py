@@ -70,7 +70,7 @@ class RenewalCase(OrderCase):
     ) -> None:
         super().__init__(request, account, partner, catalog, discounts, now)
         self.held = {one.subscription_id: one for one in account.subscriptions}
-        self._countries = {one.deployment_id: one.country for one in account.deployments}
+        self._deployments = {one.deployment_id: one for one in account.deployments}
         self._entitlements: dict[tuple[date, str], Entitlement] = {}
         self._totals: dict[date, Counter[str]] = {}
 
@@ -79,11 +79,12 @@ class RenewalCase(OrderCase):
         return self.held[line.request.subscription_id]
 
     def find_places(self) -> None:
-        """Set the country of every line: that of its subscription's deployment."""
+        """Give every line the deployment of its subscription, and the country of that."""
         for line in self.lines:
             deployment_id = self.seats(line).deployment_id
             if deployment_id:
-                line.place(self._countries[deployment_id])
+                line.deployment = self._deployments[deployment_id]
+                line.place(line.deployment.country)
 
     def term_start(self, line: LineCase) -> date:
         """The anniversary that opens the term a line renews into."""

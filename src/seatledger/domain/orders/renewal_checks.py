@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from seatledger.contract.statuses import ACTIVE
 from seatledger.domain.orders.case import LineCase
 from seatledger.domain.orders.checks import (
     Check,
@@ -71,12 +72,19 @@ def check_lapsed(case: RenewalCase) -> Refused | None:
 
 
 def check_window(case: RenewalCase) -> Refused | None:
-    """74: returned, switched away, window over, or its key bought anew."""
+    """74: returned, switched away, window over, or its key bought anew or renewed by a line
+    before."""
+    taken: set[tuple[str, str, str]] = set()
 
     def is_outside(line: LineCase) -> bool:
         seats = case.seats(line)
-        settings = case.partner.settings
-        return not seats.is_open and not in_late_window(seats, case.account, settings, case.today)
+        if seats.is_open:
+            return False
+        is_second = seats.key in taken
+        taken.add(seats.key)
+        return is_second or not in_late_window(
+            seats, case.account, case.partner.settings, case.today
+        )
 
     return _refuse(filter(is_outside, case.lines), "3122")
 
@@ -111,13 +119,15 @@ def check_life(case: RenewalCase) -> Refused | None:
 
 
 def check_places(case: RenewalCase) -> Refused | None:
-    """78: currency or deployment differ from the subscription's."""
+    """78: currency or deployment differ from the subscription's, or that deployment is closed."""
+
+    def is_elsewhere(line: LineCase) -> bool:
+        is_closed = line.deployment is not None and line.deployment.status != ACTIVE
+        return is_closed or line.request.deployment_id != case.seats(line).deployment_id
+
     return _refuse(
         (one for one in case.lines if one.currency != case.seats(one).currency), "2137"
-    ) or _refuse(
-        (one for one in case.lines if one.request.deployment_id != case.seats(one).deployment_id),
-        "2138",
-    )
+    ) or _refuse(filter(is_elsewhere, case.lines), "2138")
 
 
 def check_least(case: RenewalCase) -> Refused | None:

@@ -5,7 +5,13 @@ from datetime import datetime
 
 from seatledger.domain.catalog import Product
 from seatledger.domain.discounts import FlexDiscount, FlexDiscounts
-from seatledger.domain.flex_rules import Asking, Uses, disqualification, is_not_base
+from seatledger.domain.flex_rules import (
+    Asking,
+    Uses,
+    discount_meant,
+    disqualification,
+    is_not_base,
+)
 from seatledger.domain.model import Account, Customer, FlexResult, Subscription
 from seatledger.domain.orders.flex import FAILURE, SUCCESS
 
@@ -50,8 +56,9 @@ class RenewalDiscounts:
         not renew uses nothing up.
         """
         results: list[FlexResult] = []
+        segment, uses = self._customer.segment, self._account.redemptions
         chosen = [
-            (code, self._discounts.find(code, self._customer.segment, self._at))
+            (code, discount_meant(self._discounts, code, segment, uses, self._at))
             for code in seats.flex_codes
         ]
         coming_back = None if chosen else self._last_reusable(seats)

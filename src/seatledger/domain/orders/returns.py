@@ -143,17 +143,13 @@ def _leaving(account: Account, pairs: Iterable[tuple[RequestLine, OrderLine]]) -
     leaving: Counter[str] = Counter()
     for _, line in pairs:
         leaving[line.subscription_id] += line.quantity
-    shared = {
-        (one.product_key, one.deployment_id, one.currency): one.subscription_id
-        for one in account.open_coterm
-    }
+    shared = {one.key: one.subscription_id for one in account.open_coterm}
     own = {one.own_line: one.subscription_id for one in account.subscriptions if one.own_line}
     for order in account.pending_orders:
         if order.order_type == "RETURN":
             for line in order.lines:
-                key = (line.product_key, line.deployment_id, line.currency)
                 bought = f"{order.reference_order_id}:{line.number}"
-                leaving[own.get(bought) or shared.get(key, "")] += line.quantity
+                leaving[own.get(bought) or shared.get(line.key, "")] += line.quantity
     return leaving
 
 

@@ -1,0 +1,1 @@
+"""What requests carry: one Struct per body, by the rules of `contract.fields`."""
