@@ -6,7 +6,7 @@ import pytest
 
 from seatledger.engine import orders
 from seatledger.engine.agenda import carry_out_due
-from seatledger.sandbox import time_control
+from seatledger.sandbox import walk
 from tests.failing import Failing
 from tests.harness import Reply, World, line
 
@@ -35,14 +35,13 @@ async def with_work(world: World) -> dict[str, str]:
     }  # fmt: skip
 
 
-def due(made: dict[str, str]) -> list[dict[str, str]]:
-    """What of it is due, as listed."""
-    settlement = {"at": SETTLED, "kind": "settlement"}
-    return [
-        {**settlement, "resellerId": made["reseller"]},
-        {**settlement, "customerId": made["new"]},
-        {**settlement, "customerId": made["ready"], "orderId": made["order"]},
-    ]
+def told(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Events without ids of orders: those a rehearsal makes are no others' ids."""
+    return [{key: one[key] for key in one if key != "orderId"} for one in events]
+
+
+async def log(world: World) -> Any:
+    return (await world.get("/sandbox/events")).ok(200).body
 
 
 async def now(world: World) -> str:
@@ -50,53 +49,57 @@ async def now(world: World) -> str:
 
 
 class TestADryRun:
-    async def test_lists_accounts_and_orders_and_does_nothing(self, world: World) -> None:
+    """It tells what the call would do, because it does it and undoes it."""
+
+    async def test_tells_what_then_comes_true(self, world: World) -> None:
         made = await with_work(world)
-        for step in ({"seconds": 60}, {"hours": 1}, {"toNext": "settlement"}, {"to": SETTLED}):
+        for step, most in (({"seconds": 59}, 0), ({"seconds": 60}, 4), ({"days": 800}, None)):
             would = (await advance(world, dryRun=True, **step)).ok(200)
-            assert would["events"] == due(made)
-            assert (would["from"], would["now"], would["pending"]) == (START, START, 3)
-        assert await now(world) == START
-        assert (await world.read_customer(made["new"]))["status"] == "1002"
-        assert (await world.read_order(made["ready"], made["order"]))["status"] == "1002"
-        early = (await advance(world, dryRun=True, seconds=59)).ok(200)
-        assert (early["events"], early["pending"]) == ([], 0)
+            if most is not None:
+                assert sum(would["counts"].values()) == most
+            done = (await advance(world, **step)).ok(200)
+            assert told(would["events"]) == told(done["events"])
+            for name in ("from", "now", "counts", "pending"):
+                assert would[name] == done[name]
+        assert done["counts"]["renewal"] == 4
+        assert (await world.read_order(made["ready"], made["order"]))["status"] == "1000"
 
-    async def test_lists_what_happens_by_itself(self, world: World) -> None:
-        customer = await world.customer()
-        (await world.order(customer, line(SEATS))).ok()
-        would = (await advance(world, dryRun=True, days=365)).ok(200)
-        assert would["events"] == [
-            {"at": MONTH_END, "kind": "reconciliation_month_end"},
-            {"at": ANNIVERSARY, "kind": "renewal", "customerId": customer},
-        ]
-        assert await now(world) == START
-        assert [one["status"] for one in await world.seats(customer)] == ["1000"]
-
-    async def test_lists_what_then_comes_true(self, world: World) -> None:
+    async def test_does_nothing(self, world: World) -> None:
         made = await with_work(world)
-        would = (await advance(world, dryRun=True, seconds=60)).ok(200)
-        done = (await advance(world, seconds=60)).ok(200)
-        told = [{key: one[key] for key in one if key != "result"} for one in done["events"]]
-        last = {"at": SETTLED, "kind": "settlement"}
-        last |= {"customerId": made["new"], "orderId": made["waiting"]}
-        assert [one for one in told if one != last] == would["events"]
-        assert last in told  # set free by its customer
-        assert {one["result"] for one in done["events"]} == {"1000"}
-        assert (done["counts"], done["pending"]) == ({"settlement": 4}, 0)
+        before = await log(world)
+        would = (await advance(world, dryRun=True, days=400)).ok(200)
+        assert would["counts"]["renewal"] == 2
+        assert (await now(world), await log(world)) == (START, before)
+        assert (await world.read_customer(made["new"]))["status"] == "1002"
+        orders = (await world.get(f"/v3/customers/{made['ready']}/orders")).ok(200)
+        assert [one["status"] for one in orders["items"]] == ["1002"]
+        assert await world.seats(made["ready"]) == []
+
+    async def test_stops_where_the_call_would(self, world: World) -> None:
+        await with_work(world)
+        would = (await advance(world, dryRun=True, days=800, stopOn="renewal")).ok(200)
+        assert (would["now"], would["stopped"]) == ("2026-07-07T00:00:00Z", "stopOn")
+        assert would["counts"]["renewal"] == 2
 
 
 class TestALimit:
-    async def test_counts_accounts_as_well(self, world: World) -> None:
+    async def test_counts_everything_on_the_way(self, world: World) -> None:
         made = await with_work(world)
-        for limit in (1, 2):
+        for limit in (1, 3):  # the order of the customer that is validated is the fourth
             refused = await advance(world, seconds=60, limit=limit)
             assert (refused.status, refused.code) == (409, "409")
-            assert refused["message"] == f"3 events would run, more than the limit of {limit}"
+            assert refused["message"] == f"more than the limit of {limit} events would run"
         assert await now(world) == START
         assert (await world.read_order(made["ready"], made["order"]))["status"] == "1002"
-        (await advance(world, seconds=60, limit=3)).ok(200)
+        assert (await advance(world, seconds=60, limit=4)).ok(200)["counts"] == {"settlement": 4}
         assert (await world.read_order(made["ready"], made["order"]))["status"] == "1000"
+        years = await advance(world, days=1200, limit=45)
+        assert (years.status, await now(world)) == (409, SETTLED)
+
+    async def test_counts_no_further_than_the_call_goes(self, world: World) -> None:
+        await with_work(world)
+        done = await advance(world, days=800, stopOn="settlement", limit=4)
+        assert done.ok(200)["stopped"] == "stopOn"
 
     async def test_leaves_steps_alone_that_pass_nothing(self, world: World) -> None:
         await with_work(world)
@@ -255,7 +258,7 @@ async def test_work_that_keeps_coming_in_does_not_hold_the_clock(
         return done
 
     with monkeypatch.context() as patched:
-        patched.setattr(time_control, "carry_out_due", carried_out)
+        patched.setattr(walk, "carry_out_due", carried_out)
         done = (await advance(world, to="2025-09-02")).ok(200)
     assert (done["now"], done["counts"]["reconciliation_month_end"]) == ("2025-09-02T00:00:00Z", 2)
     assert instants == 2

@@ -12,7 +12,7 @@ import pytest
 from seatledger.clock import ManualClock
 from seatledger.engine.agenda import carry_out_due
 from seatledger.engine.world import business_now
-from seatledger.sandbox import time_control
+from seatledger.sandbox import clock, walk
 from seatledger.settings import Settings
 from seatledger.store import due, partners
 from seatledger.store.rows import AnyConnection
@@ -28,7 +28,7 @@ CLOCK, ADVANCE, RESET = "/sandbox/clock", "/sandbox/clock/advance", "/sandbox/re
 ONE_YEAR_A_SECOND = 365 * 86_400
 TOO_EARLY = ("1969-12-31T23:59:59Z", "1969-12-31", "0001-01-01T00:00:00Z", "0001-01-01")
 TOO_LATE = ("9900-01-01T00:00:01Z", "9900-01-02", "9999-12-31T23:59:59Z")
-NO_INSTANT = ("", "now", "2025-13-01", "2025-07-07T25:00:00Z", "10000-01-01")
+NO_INSTANT = ("now", "2025-13-01", "2025-07-07T25:00:00Z", "10000-01-01")
 
 Step = Callable[[], Awaitable[Reply]]
 
@@ -222,7 +222,7 @@ class TestOneCallAtATime:
         customer = await world.customer()
         await world.settlement("delay", delaySeconds=86_400)
         (await world.order(customer, line(SEATS))).ok()
-        monkeypatch.setattr(time_control, "carry_out_due", held)
+        monkeypatch.setattr(walk, "carry_out_due", held)
         call = asyncio.create_task(world.post(ADVANCE, {"days": 30}))
         await reached.wait()
 
@@ -232,6 +232,36 @@ class TestOneCallAtATime:
 
         yield end
         await end()
+
+    async def test_a_moment_later_one_waits_its_turn(
+        self,
+        world: World,
+        walking: Step,
+        settings: Settings,
+        later: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Without a connection: a process with two of them serves others meanwhile."""
+        tried = asyncio.Semaphore(0)
+        try_lock = due.try_lock_clock
+
+        async def counted(*arguments: Any) -> bool:
+            tried.release()
+            return await try_lock(*arguments)
+
+        monkeypatch.setattr(due, "try_lock_clock", counted)
+        monkeypatch.setattr(clock, "TURNS", 1_000_000)
+        few = settings.model_copy(update={"pool_size": 2})
+        async with another_process(few, later) as client:
+            there = replace(world, client=client)
+            waiting = [asyncio.create_task(there.post(ADVANCE, {"days": 1})) for _ in range(3)]
+            for _ in range(2 * len(waiting)):
+                await tried.acquire()
+            (await there.get(CLOCK)).ok(200)
+            assert not any(one.done() for one in waiting)
+            (await walking()).ok(200)
+            ends = {(await one).ok(200)["now"] for one in waiting}
+        assert ends == {f"2025-08-{day:02}T18:00:00Z" for day in (7, 8, 9)}
 
     @pytest.mark.parametrize(
         ("method", "path", "body"),
@@ -250,10 +280,12 @@ class TestOneCallAtATime:
         world: World,
         elsewhere: World,
         walking: Step,
+        monkeypatch: pytest.MonkeyPatch,
         method: str,
         path: str,
         body: dict[str, Any],
     ) -> None:
+        monkeypatch.setattr(clock, "TURNS", 2)
         for caller in (world, elsewhere):
             refused = await caller.call(method, path, body)
             assert (refused.status, refused.code) == (409, "409")

@@ -155,6 +155,24 @@ async def test_terms_of_a_request(world: World) -> None:
     assert (await benefit(world, customer))["commitmentRequest"]["status"] == "NONCOMPLIANT"
 
 
+async def test_discounts_vanish_with_the_last_active_seats(world: World) -> None:
+    await world.set(quirks=["omit_discounts_without_active_subscriptions"])
+    customer = await world.customer()
+    path = f"/v3/customers/{customer}"
+    read = await world.read_customer(customer)
+    assert "discounts" not in read.body
+    assert (await world.patch(path, read.body)).ok(200).body == read.body
+    placed = (await world.order(customer, line(A, 12))).ok()
+    assert await levels(world, customer) == ["02", "T1"]
+    shown = (await world.patch(path, (await world.read_customer(customer)).body)).ok(200)
+    assert len(shown["discounts"]) == 2
+    (await world.give_back(customer, placed.body)).ok()
+    shown = (await world.patch(f"/sandbox/customers/{customer}", {"tags": ["A"]})).ok(200)
+    assert "discounts" not in shown.body
+    await world.set(quirks=[])
+    assert len((await world.read_customer(customer))["discounts"]) == 2
+
+
 async def test_quirks_of_what_is_shown(world: World) -> None:
     customer = await commits(world, TEN)
     (await world.order(customer, line(A, 12))).ok()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.accounts import ask, benefit, commit
 from tests.conftest import MakeWorld
 from tests.harness import World, line
 
@@ -30,6 +31,22 @@ async def edit_seats(world: World, customer_id: str, subscription_id: str, **fie
     """A direct edit of a subscription; not asserted."""
     path = f"/sandbox/customers/{customer_id}/subscriptions/{subscription_id}"
     return await world.patch(path, fields)
+
+
+@pytest.mark.proves("sandbox.md 3")
+async def test_seats_that_reach_an_accepted_minimum_commit_the_customer(world: World) -> None:
+    customer_id, _, subscription_id = await held(world, quantity=5)
+    (await ask(world, customer_id, commit(("LICENSE", 10)))).ok(200)
+    (await world.three_year_commit(customer_id, "accept")).ok(200)
+    await edit_seats(world, customer_id, subscription_id, currentQuantity=9)
+    shown = await benefit(world, customer_id)
+    assert (shown["commitment"], shown["commitmentRequest"]["status"]) == (None, "ACCEPTED")
+    (await edit_seats(world, customer_id, subscription_id, currentQuantity=10)).ok(200)
+    shown = await benefit(world, customer_id)
+    assert (shown["commitment"]["status"], shown["commitmentRequest"]) == ("COMMITTED", None)
+    assert (await world.read_customer(customer_id))["discounts"][0]["level"] == "12"
+    (await edit_seats(world, customer_id, subscription_id, currentQuantity=2)).ok(200)
+    assert (await benefit(world, customer_id))["commitment"]["status"] == "COMMITTED"
 
 
 async def test_reseller_status(world: World) -> None:

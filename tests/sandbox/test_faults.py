@@ -103,6 +103,13 @@ async def test_gateway_timeout_commits(world: World) -> None:
     assert len(await orders_of(world, customer_id)) == 1
 
 
+@pytest.mark.parametrize("status", [204, 304])
+async def test_an_error_without_a_body(world: World, status: int) -> None:
+    await armed(world, {"type": "http_error", "status": status, "code": "204"})
+    reply = await world.get("/v3/flex-discounts")
+    assert (reply.status, reply.content) == (status, b"")
+
+
 async def test_http_error_is_answered_and_not_kept(world: World) -> None:
     customer_id = await world.customer()
     effect = {

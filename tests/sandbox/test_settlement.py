@@ -8,7 +8,7 @@ import pytest
 from seatledger.engine.writes import Writes
 from seatledger.store import partners, placing
 from tests.conftest import MakeWorld
-from tests.harness import World, line, profile
+from tests.harness import World, line, profile, unique
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("idle_worker")]
 
@@ -157,7 +157,12 @@ class TestAChangeOfMode:
 
         async def buy(customer: str) -> None:
             for _ in range(6):
-                await order(world, customer)
+                same = {"X-Correlation-Id": unique("order")}
+                while (
+                    reply := await world.order(customer, line(SEATS), headers=same)
+                ).status == 503:
+                    pass  # the world changed again and again while it was judged
+                reply.ok()
 
         async def change() -> None:
             for mode in ("manual", "delay", "manual", "immediate") * 3:
@@ -217,6 +222,29 @@ class TestASettleCall:
         assert [one for _, one in await settled(world, kinds=kinds)] == [
             ids[one] for one in expected
         ]
+
+    async def test_tells_the_orders_that_fail_with_their_customer(self, world: World) -> None:
+        twins = profile()
+        for mode in ("immediate", "manual"):
+            reseller = await world.reseller()
+            await world.settlement(mode)
+            twin = await world.customer(reseller, **twins)
+        placed = await order(world, twin)
+        done = (await world.settle())["settled"]
+        assert (done[-1]["kind"], done[-1]["id"], done[-1]["to"]) == ("order", placed, "1024")
+
+    async def test_of_orders_leaves_a_held_customer_and_its_order_to_the_next_call(
+        self, world: World
+    ) -> None:
+        await world.settlement("manual")
+        new = await world.customer()
+        placed = await order(world, new)
+        assert await settled(world, kinds=["order"]) == []
+        assert await advance(world, days=1) == []
+        assert (await world.read_customer(new))["status"] == "1002"
+        assert await statuses(world, new) == ["1002"]
+        done = await settled(world, kinds=["customer", "order"])
+        assert done == [("customer", new), ("order", placed)]
 
     @pytest.mark.parametrize(
         ("kinds", "expected"),

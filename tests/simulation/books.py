@@ -6,8 +6,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from seatledger.contract.statuses import PENDING
-from seatledger.domain.agenda import Fact
-from seatledger.domain.effects import Settlement
+from seatledger.domain.effects import Fact, Settlement
 from seatledger.domain.invariants import History
 from seatledger.domain.model import (
     Customer,

@@ -11,11 +11,10 @@ from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, PENDING
 from seatledger.domain import agenda
-from seatledger.domain.agenda import Fact
 from seatledger.domain.calendar import midnight
 from seatledger.domain.commitment_life import activated
 from seatledger.domain.due_work import Happened, Supply, let_happen, settle_in_turn
-from seatledger.domain.effects import Rules, Settlement
+from seatledger.domain.effects import Fact, Rules, Settlement
 from seatledger.domain.fulfilment import Standing
 from seatledger.domain.model import Account, Customer, Deployment, Order, Subscription
 from seatledger.domain.orders.new import Accepted
@@ -297,9 +296,8 @@ class Memory:
             if not one.failed or use.order_id != one.order.order_id
         ]
         kind = "order_failed" if one.failed else "order_completed"
-        self._tell(one.customer, Fact(kind, one.order.status, order_id=one.order.order_id))
-        for ended in one.expired:
-            fact = Fact(agenda.EXPIRED, ended.status, ended.subscription_id)
+        ended = Fact(kind, one.order.status, order_id=one.order.order_id)
+        for fact in (ended, *one.facts):
             self._tell(one.customer, fact)
         self.watch(one.customer.customer_id)
 

@@ -10,7 +10,7 @@ from seatledger.clock import ManualClock
 from seatledger.engine import agenda, orders, settle
 from seatledger.engine.claims import ATTEMPTS_BEFORE_PARKING
 from seatledger.engine.context import Engine
-from seatledger.sandbox import time_control
+from seatledger.sandbox import settlement
 from seatledger.store import due, settling
 from seatledger.store.database import connect
 from seatledger.store.rows import AnyConnection
@@ -147,7 +147,7 @@ class TestWhereSettlementIsManual:
             await worker.round()
             return await settle.settle_accounts(*arguments, **more)
 
-        monkeypatch.setattr(time_control, "settle_accounts", late)
+        monkeypatch.setattr(settlement, "settle_accounts", late)
         settled = (await world.settle())["settled"]
         assert [one["id"] for one in settled] == [reseller, customer, placed]
 

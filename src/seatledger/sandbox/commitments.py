@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from seatledger.contract.bodies import MinimumQuantityIn
+from seatledger.contract.bodies.accounts import MinimumQuantityIn
 from seatledger.contract.resources import CustomerOut
 from seatledger.contract.statuses import ACTIVE
 from seatledger.domain import commitment_requests
@@ -33,13 +33,15 @@ from seatledger.domain.commitment_requests import Asked
 from seatledger.domain.commitments import with_commit, with_committed_levels, with_plain_levels
 from seatledger.domain.model import Account, Customer
 from seatledger.domain.outcome import Refused
-from seatledger.engine import customers, render
+from seatledger.engine import customers
 from seatledger.engine.context import Engine
 from seatledger.engine.world import World
+from seatledger.engine.writes import in_turn
 from seatledger.sandbox import edits
 from seatledger.sandbox.control import Conflict, Control, Refusal
 from seatledger.sandbox.edit_bodies import day_of
 from seatledger.store import edits as store_edits
+from seatledger.store.rows import AnyConnection
 
 Change = Callable[[Account, Catalog, datetime], Customer]
 
@@ -247,13 +249,16 @@ async def change_commit(
     Raises Refusal (1116) for an unknown customer, and whatever `change` raises.
     """
     now = engine.worlds.now(world)
-    async with engine.pool.acquire() as connection, connection.transaction():
+
+    async def edit(connection: AnyConnection) -> CustomerOut:
         before = await edits.locked_history(connection, world, customer_id, "1116")
         account = Account(before.customer, subscriptions=before.subscriptions)
         changed = change(account, world.catalog, now)
         changed = replace(changed, version=before.customer.version + 1)
         noted = scheduled(changed, before.subscriptions, world.partner.settings, now)
         await store_edits.save(connection, before, replace(before, customer=noted))
-        shown = await customers.read(connection, world.partner_id, customer_id)
-    assert shown is not None
-    return render.customer(shown, shown.profile, world.partner.quirks)
+        shown = await customers.read(connection, world.partner, customer_id)
+        assert shown is not None
+        return shown
+
+    return await in_turn(engine.pool, edit)

@@ -4,7 +4,6 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,8 +20,7 @@ from seatledger.engine import render
 from seatledger.engine.calls import Answer, refused
 from seatledger.engine.context import Engine
 from seatledger.engine.world import World
-
-log = structlog.get_logger()
+from seatledger.store.partners import Credential
 
 
 class Conflict(Exception):
@@ -171,10 +169,19 @@ class Desk:
             context = await self._gate.context(request.scope)
             if not isinstance(context, Context):
                 return context
+            if not _may(context.credential, request.method):
+                return answers.refusal("4121")
             partner_id = context.partner_id
         async with self._engine.pool.acquire() as connection:
             world = await self._engine.worlds.current(partner_id, connection)
         return world if world is not None else answers.refusal("4115")
+
+
+def _may(credential: Credential | None, method: str) -> bool:
+    """Whether a credential's role and state allow a control call (sandbox.md 1)."""
+    if credential is None or credential.status == "suspended":
+        return False
+    return credential.role != "read" or method in ("GET", "HEAD")
 
 
 def _is_text(headers: Headers) -> bool:

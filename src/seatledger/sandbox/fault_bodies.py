@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, defstruct
 
 from seatledger.api.query import instant_of
 from seatledger.contract.fields import Ignored
+from seatledger.contract.walker import is_storable
 from seatledger.domain.outcome import Refused
 from seatledger.sandbox.control import Control, Refusal
 
@@ -189,7 +190,10 @@ def _missing_times(effect: Effect) -> list[str]:
 
 def _is_text_map(value: object) -> bool:
     return value is None or (
-        isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+        isinstance(value, dict)
+        and all(
+            isinstance(text, str) and is_storable(text) for one in value.items() for text in one
+        )
     )
 
 

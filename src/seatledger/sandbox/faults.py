@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 import msgspec
-from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 
 from seatledger.api import answers
@@ -40,6 +39,7 @@ from seatledger.store import faults
 from seatledger.store.faults import Fault
 
 _GATEWAY_TIMEOUT = render.encode({"error_code": "504001", "message": "Gateway Timeout"})
+_WITHOUT_BODY = (204, 304)  # by the rules of HTTP
 _CHANCE = secrets.SystemRandom()
 
 
@@ -59,7 +59,8 @@ async def arm(control: Control) -> tuple[int, Any]:
     )
     now = _now(control)
     async with control.engine.pool.acquire() as connection, connection.transaction():
-        await faults.insert(connection, fault)
+        if not await faults.insert(connection, fault):
+            raise Refusal(Refused("4115"))
         await faults.note_armed(connection, control.partner_id, now)
     await control.engine.worlds.refresh(control.partner_id)
     return 201, _shown(fault, now)
@@ -235,8 +236,8 @@ async def _strike(effect: Effect, request: Request, context: Context, handler: H
     match effect:
         case HttpError():
             details = effect.additional_details
-            body: Struct = ErrorOut(effect.code, effect.message, details)
-            return Answer(effect.status, render.encode(body))
+            body = render.encode(ErrorOut(effect.code, effect.message, details))
+            return Answer(effect.status, b"" if effect.status in _WITHOUT_BODY else body)
         case RateLimit():
             return answers.refusal("4118", retry_after_seconds=effect.retry_after)
         case InternalError(when="before"):

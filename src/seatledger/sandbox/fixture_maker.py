@@ -20,12 +20,14 @@ from seatledger.engine.calls import Answer, Call
 from seatledger.engine.context import Engine
 from seatledger.engine.judging import OrderCall
 from seatledger.engine.world import World
-from seatledger.sandbox import edits
+from seatledger.sandbox import edits, order_edits
 from seatledger.sandbox.commitments import change_commit, enroll_now
 from seatledger.sandbox.control import Conflict, Refusal
 from seatledger.sandbox.edit_bodies import CustomerEdit, OrderEdit, OrderStatus, ResellerEdit
 from seatledger.sandbox.market import Market, home_market, market_of
 from seatledger.store import accounts, history
+
+_EMPTIED = "the world was emptied meanwhile"
 
 
 class Maker:
@@ -148,7 +150,7 @@ class Maker:
     async def edit_order(self, order_id: str, wanted: OrderEdit) -> None:
         """A direct edit of an order of the customer."""
         customer_id = (await self.customer()).customer_id
-        await edits.edit_order(self._engine, self.world, customer_id, order_id, wanted)
+        await order_edits.edit_order(self._engine, self.world, customer_id, order_id, wanted)
 
     async def edit_customer(self, wanted: CustomerEdit) -> None:
         """A direct edit of the customer."""
@@ -186,14 +188,16 @@ class Maker:
         assert self._customer_id is not None
         async with self._engine.pool.acquire() as connection:
             held = await accounts.customer(connection, self.world.partner_id, self._customer_id)
-        assert held is not None
+        if held is None:
+            raise Conflict(_EMPTIED)
         return held
 
     async def _order(self, order_id: str) -> Order:
         customer_id = (await self.customer()).customer_id
         async with self._engine.pool.acquire() as connection:
             found = await history.order(connection, self.world.partner_id, customer_id, order_id)
-        assert found is not None
+        if found is None:
+            raise Conflict(_EMPTIED)
         return found
 
     async def _place(self, request: OrderRequest, status: OrderStatus) -> str:

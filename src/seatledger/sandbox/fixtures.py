@@ -6,9 +6,9 @@ world's settlement mode; what lies in the past is moved there by the direct edit
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Any, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from seatledger.contract.statuses import INACTIVE
 from seatledger.domain.benefits import Minimum
@@ -22,6 +22,10 @@ from seatledger.sandbox.edit_bodies import CustomerEdit, DiscountEdit, OrderEdit
 from seatledger.sandbox.fixture_maker import Maker
 from seatledger.sandbox.market import Market, home_market, other_market
 
+FixtureName = Literal[
+    "reseller", "customer", "orders", "default", "coterm-mid-year", "global-customer",
+    "education-k12", "returns-window", "hvd", "three-year-commit",
+]  # fmt: skip
 _TERM_ALREADY_RUN_DAYS = 183
 _HVD_LEVEL = "14"
 _HVD_SEATS = 100  # what the level asks for
@@ -150,7 +154,7 @@ async def three_year_commit(maker: Maker) -> dict[str, Any]:
     return await maker.ids([placed])
 
 
-SETS: Final[dict[str, Callable[[Maker], Awaitable[dict[str, Any]]]]] = {
+SETS: Final[dict[FixtureName, Callable[[Maker], Awaitable[dict[str, Any]]]]] = {
     "reseller": reseller,
     "customer": customer,
     "orders": orders,
@@ -165,24 +169,31 @@ SETS: Final[dict[str, Callable[[Maker], Awaitable[dict[str, Any]]]]] = {
 
 
 async def make(
-    engine: Engine, partner_id: str, name: str, ids: dict[str, str] | None = None
+    engine: Engine, partner_id: str, name: FixtureName, ids: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Make a set of SETS in a partner's world; gives the ids of what it is made of.
 
     `ids` may name a `resellerId` or `customerId` to use instead of new ones. Raises Conflict when
-    contract or catalogue of the partner do not allow the set, Refusal for unknown ids.
+    contract or catalogue of the partner do not allow the set, Refusal for unknown ids and (4115)
+    for a world that has gone.
     """
     world = await engine.worlds.refresh(partner_id)
-    assert world is not None
+    if world is None:
+        raise Refusal(Refused("4115"))
     given = ids or {}
     maker = await Maker.begin(engine, world, given.get("resellerId"), given.get("customerId"))
-    return await SETS[name](maker)
+    try:
+        return await SETS[name](maker)
+    except (Conflict, Refusal) as error:
+        if await engine.worlds.refresh(partner_id) is None:
+            raise Refusal(Refused("4115")) from error
+        raise
 
 
 class FixtureIn(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, frozen=True):
     """POST /sandbox/fixtures."""
 
-    set: Annotated[str, Meta(min_length=1)]
+    set: FixtureName
     reseller_id: str | None = None
     customer_id: str | None = None
 
@@ -190,8 +201,6 @@ class FixtureIn(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True
 async def post(control: Control) -> tuple[int, Any]:
     """POST /sandbox/fixtures: make one set."""
     wanted: FixtureIn = control.body(FixtureIn)
-    if wanted.set not in SETS:
-        raise Refusal(Refused("1117", ("set",)))
     given = {"resellerId": wanted.reseller_id, "customerId": wanted.customer_id}
     ids = {name: value for name, value in given.items() if value is not None}
     return 201, await make(control.engine, control.partner_id, wanted.set, ids)

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from seatledger.api.orders import read_order
+from seatledger.api.orders import read_parsed
 from seatledger.api.query import Query
 from seatledger.contract.statuses import RENEWAL_ORDER_TYPES
+from seatledger.contract.walker import is_storable
 from seatledger.domain import why
 from seatledger.domain.outcome import Refused
 from seatledger.engine import maintenance, reconciliation, render
@@ -45,12 +46,16 @@ async def explain_order_preview(control: Control) -> tuple[int, Any]:
     Renewals are told as their preview, everything else as a PREVIEW.
     """
     customer_id = control.raw.get("customerId")
-    if not isinstance(customer_id, str) or not customer_id:
+    if customer_id in (None, ""):
         raise Refusal(Refused("1122", ("customerId",)))
-    is_renewal = control.raw.get("orderType") in RENEWAL_ORDER_TYPES
-    order_type = "PREVIEW_RENEWAL" if is_renewal else "PREVIEW"
-    body = render.encode({**control.raw, "orderType": order_type})
-    _, request = read_order(body, Query(b""), customer_id, control.own.partner)
+    if not isinstance(customer_id, str) or not is_storable(customer_id):
+        raise Refusal(Refused("1117", ("customerId",)))
+    asked = control.raw.get("orderType")
+    if asked is not None and not isinstance(asked, str):
+        raise Refusal(Refused("1117", ("orderType",)))
+    order_type = "PREVIEW_RENEWAL" if asked in RENEWAL_ORDER_TYPES else "PREVIEW"
+    body = {**control.raw, "orderType": order_type}
+    _, request = read_parsed(body, Query(b""), customer_id, control.own.partner)
     if isinstance(request, Refused):
         raise Refusal(request)
     decision = await explain_preview(control.engine, control.own, customer_id, request)

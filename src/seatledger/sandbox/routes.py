@@ -8,6 +8,7 @@ from seatledger.api.gate import Gate
 from seatledger.engine.context import Engine
 from seatledger.sandbox import (
     anniversary,
+    clock,
     closed_discounts,
     commitments,
     discounts,
@@ -15,7 +16,8 @@ from seatledger.sandbox import (
     faults,
     fixtures,
     inspect,
-    time_control,
+    order_edits,
+    settlement,
     worlds,
 )
 from seatledger.sandbox.control import Control, Desk
@@ -56,7 +58,7 @@ class Sandbox:
             desk.own("/sandbox/fixtures", post=fixtures.post),
             desk.own("/sandbox/resellers/{reseller_id}", patch=edits.reseller),
             desk.own(customer, patch=edits.customer),
-            desk.own(customer + "/orders/{order_id}", patch=edits.order),
+            desk.own(customer + "/orders/{order_id}", patch=order_edits.order),
             desk.own(subscription, patch=edits.subscription),
             desk.own(customer + "/renewal-run", post=anniversary.renewal_run),
             desk.own(subscription + "/expire", post=anniversary.expire),
@@ -64,14 +66,14 @@ class Sandbox:
             desk.own(commit + "/accept", post=commitments.accept),
             desk.own(commit + "/decline", post=commitments.decline),
             desk.own(commit + "/enroll", post=commitments.enroll),
-            desk.own("/sandbox/clock", get=time_control.show_clock, put=time_control.set_clock),
-            desk.own("/sandbox/clock/advance", post=time_control.advance),
+            desk.own("/sandbox/clock", get=clock.show_clock, put=clock.set_clock),
+            desk.own("/sandbox/clock/advance", post=clock.advance),
             desk.own(
                 "/sandbox/settlement",
-                get=time_control.show_settlement,
-                put=time_control.set_settlement,
+                get=settlement.show_settlement,
+                put=settlement.set_settlement,
             ),
-            desk.own("/sandbox/settle", post=time_control.settle),
+            desk.own("/sandbox/settle", post=settlement.settle),
             desk.own("/sandbox/faults", get=faults.show, post=faults.arm, delete=faults.disarm_all),
             desk.own("/sandbox/faults/{fault_id}", delete=faults.disarm),
             desk.own("/sandbox/explain/orders/{order_id}", get=inspect.explain_order),
@@ -89,8 +91,8 @@ class Sandbox:
             "version": self._version,
             "mode": "sandbox",
             "partner": world.partner_id,
-            "clock": await time_control.clock_of(control, world),
-            "settlement": time_control.settlement_of(world),
+            "clock": await clock.clock_of(control, world),
+            "settlement": settlement.settlement_of(world),
             "faults": await faults.count(control),
             "links": {
                 name: f"/sandbox/{name}"

@@ -1,16 +1,18 @@
 """The background worker: settles what is due, partner by partner (orders.md 1.6), and sweeps."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from seatledger.clock import RealClock
-from seatledger.engine.agenda import carry_out_agenda, carry_out_due
+from seatledger.engine.agenda import SETTLEMENT, carry_out_agenda, carry_out_due
 from seatledger.engine.claims import Scope
 from seatledger.engine.context import Engine
 from seatledger.engine.retention import Retention
+from seatledger.metrics import WORKER_ERRORS, WORKER_ROUNDS
 from seatledger.store import due as due_work
 from seatledger.store.database import is_away
 from seatledger.telemetry import database_away
@@ -32,9 +34,10 @@ class Worker:
     halfway, is settled too.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, events_live: timedelta | None = None) -> None:
+        """`events_live` is how long events are kept (business clock), None for ever."""
         self._engine = engine
-        self._retention = Retention(engine.pool, engine.clock)
+        self._retention = Retention(engine.pool, engine.clock, events_live)
         self._stopping = asyncio.Event()
         self._due_since: dict[str, float] = {}  # callers' worlds, by monotonic real time
         self._resting = _Resting(engine.clock)
@@ -48,12 +51,14 @@ class Worker:
         while not self._stopping.is_set():
             settled = 0
             try:
+                WORKER_ROUNDS.add()
                 settled = await self.round()
                 await self._retention.turn()
             except Exception as error:
                 if is_away(error):
                     database_away.note(error, met_by="worker")
                 else:
+                    WORKER_ERRORS.add()
                     log.exception("worker failed")
             if not settled:
                 await self._rest()
@@ -72,6 +77,7 @@ class Worker:
             except Exception as error:
                 if is_away(error):
                     raise
+                WORKER_ERRORS.add()
                 log.exception("settlement failed", partner_id=partner_id)
         return settled
 
@@ -91,6 +97,9 @@ class Worker:
         carry_out = carry_out_agenda if world.row.settlement_mode == "manual" else carry_out_due
         done = await carry_out(self._engine.pool, world, self._engine.ids, instant, scope)
         self._resting.add(scope.failed - resting)
+        happened = Counter(one.kind for one in done if one.kind != SETTLEMENT)
+        if happened:
+            log.info("happened by itself", partner_id=partner_id, **happened)
         return len(done)
 
     def _is_left_behind(self, partner_id: str) -> bool:
