@@ -1,4 +1,5 @@
-# `make` lists what there is. Everything lives in .venv; nothing is installed elsewhere.
+# `make` lists what there is. Everything lives in .venv, what the bench compares with in .venv-bench;
+# nothing is installed elsewhere.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,7 +16,7 @@ COUNT := { test -t 1 && live=1 || live=; awk -v live="$$live" ' \
   /^Installing collected/ { if (live) { printf ", unpacking"; fflush() } } \
   END { if (n && live) print ""; else if (n) printf "  %d packages\n", n }'; }
 
-.PHONY: help install install-dev demo serve test simulate check bench bench-anniversary lock clean
+.PHONY: help install install-dev demo serve test simulate check bench bench-anniversary lock clean audit fuzz
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,12 +45,21 @@ check: install-dev ## Lint, check formats, types, imports and what the tests pro
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/coverage_report.py --check
+	$(BIN)/python scripts/audit.py
 
-bench: install-dev ## Measure speed on this machine
-	@$(BIN)/python bench/run.py
+audit: install-dev ## Look for known holes in dependencies and for secrets in files
+	@$(BIN)/python scripts/audit.py
 
-bench-anniversary: install-dev ## Measure the anniversary of a thousand customers
-	@$(BIN)/python bench/anniversary.py
+N ?= 200000
+SEED ?= 1
+fuzz: install-dev ## Send N mutated requests of SEED to a server of its own
+	@$(BIN)/python -m tests.fuzz $(N) $(SEED)
+
+bench: .venv-bench/.installed $(if $(PEERS),.venv-bench/medusa/.installed) ## Measure speed beside what others allow (FULL=1, PEERS=1)
+	@.venv-bench/bin/python -m bench
+
+bench-anniversary: .venv-bench/.installed ## Measure the anniversary of a thousand customers
+	@.venv-bench/bin/python -m bench.anniversary
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -61,8 +71,8 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	  --no-emit-index-url --no-header pyproject.toml --group build --group dev --group bench \
 	  -c requirements-dev.lock -o requirements-bench.lock
 
-clean: ## Remove .venv and the tools' caches; data stays
-	@rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## Remove .venv, .venv-bench and the tools' caches; data stays
+	@rm -rf .venv .venv-bench dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -81,7 +91,16 @@ clean: ## Remove .venv and the tools' caches; data stays
 	@$(PIP) install --require-hashes -r requirements-dev.lock | $(COUNT)
 	@touch $@
 
-.venv/.installed-bench: requirements-bench.lock .venv/.installed-dev
-	@echo "Installing the peers to measure against"
-	@$(PIP) install --require-hashes -r requirements-bench.lock | $(COUNT)
+.venv-bench/medusa/.installed: bench/peers/medusa/* | .venv-bench/.installed
+	@echo "Installing Medusa, which takes minutes"
+	@mkdir -p $(@D) && cp bench/peers/medusa/* $(@D)
+	@cd $(@D) && npm install --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# In a .venv of their own: some of the peers' libraries plug themselves into pytest.
+.venv-bench/.installed: requirements-bench.lock pyproject.toml
+	@echo "Making .venv-bench, with the peers to measure against"
+	@$(PYTHON) -m venv .venv-bench
+	@$(PIP:.venv/%=.venv-bench/%) install --require-hashes -r requirements-bench.lock | $(COUNT)
+	@$(PIP:.venv/%=.venv-bench/%) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@

@@ -1,4 +1,4 @@
-"""Writes docs/reference/api.md and errors.md from the table of operations and the catalogue.
+"""Writes docs/reference/api.md, errors.md and metrics.md from what the code itself goes by.
 
 python scripts/reference.py           write the pages
 python scripts/reference.py --check   fail when one is stale
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from coverage_report import markdown_row, table
 
+from seatledger import metrics
 from seatledger.api.reference import EVERY_BODY, EVERY_CALL, EVERY_WRITE, resource_of
 from seatledger.api.table import OPERATIONS
 from seatledger.contract.errors import CatalogueRow, catalogue
@@ -29,6 +30,15 @@ Written by `python scripts/reference.py` from the error catalogue; not edited by
 the envelope of [platform.md 6](../contract/platform.md). A code in **bold** is answered by an
 operation of [api.md](api.md), the token endpoint or the control API; the others belong to calls
 that are not served yet. "-" under details: the key is left out of the answer.
+"""
+METRICS_HEAD = """\
+# Metrics
+
+Written by `python scripts/reference.py` from the definitions of the metrics; not edited by hand.
+How to have them scraped, and what to watch: [monitoring.md](../how-to/monitoring.md).
+
+Every process counts for itself; processes that share a port (`--workers`) answer for all of them,
+with numbers up to a second old. Histograms have buckets (`_bucket`), `_sum` and `_count`.
 """
 ELSEWHERE = frozenset({"404", "405", "409"})
 """Codes of unknown routes and of the control API, which no operation lists."""
@@ -80,6 +90,24 @@ def errors_page() -> str:
     return "\n".join([ERRORS_HEAD, *table(header, rows), ""])
 
 
+def metrics_page() -> str:
+    """Every metric, those that are counted and those the database is asked for."""
+    header = ("Name", "Kind", "Labels", "What it tells")
+    lines = [METRICS_HEAD]
+    for title, found in (
+        ("Counted by every process", metrics.COUNTED),
+        ("Asked for at every scrape; the same from every server of a database", metrics.STATED),
+    ):
+        rows = [
+            markdown_row(
+                f"`{one.name}`", one.kind, ", ".join(f"`{name}`" for name in one.labels), one.about
+            )
+            for one in found
+        ]
+        lines += [f"## {title}", "", *table(header, rows), ""]
+    return "\n".join(lines)
+
+
 def is_of_token(row: CatalogueRow) -> bool:
     """Whether the token endpoint answers a row."""
     return any(call.startswith("token endpoint") for call in row.applies_to)
@@ -95,7 +123,11 @@ def details_cell(row: CatalogueRow) -> str:
 def main(*, check: bool) -> int:
     """Writes the pages or checks them; the exit code is 1 when one is stale."""
     code = 0
-    for name, text in (("api.md", api_page()), ("errors.md", errors_page())):
+    for name, text in (
+        ("api.md", api_page()),
+        ("errors.md", errors_page()),
+        ("metrics.md", metrics_page()),
+    ):
         page = PAGES / name
         if not check:
             page.write_text(text, encoding="utf-8")

@@ -110,6 +110,22 @@ class TestOrigins:
             Settings()
 
 
+class TestProxies:
+    def test_are_addresses_and_networks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SEATLEDGER_TLS_PROXIES", "10.0.0.5, 10.1.0.0/16,::1")
+        settings = Settings()
+        assert settings.tls_proxies == ("10.0.0.5", "10.1.0.0/16", "::1")
+        for name, value in settings.to_environment().items():
+            monkeypatch.setenv(name, value)
+        assert Settings() == settings
+
+    @pytest.mark.parametrize("given", ["*", "proxy.example", "10.0.0.1/8", "10.0.0"])
+    def test_and_nothing_else(self, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SEATLEDGER_TLS_PROXIES", given)
+        with pytest.raises(ValidationError, match="no address or network"):
+            Settings()
+
+
 class TestSigningSecret:
     def test_is_the_key_or_the_content_of_its_file(self, tmp_path: Path) -> None:
         file = tmp_path / "key"

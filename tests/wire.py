@@ -134,8 +134,11 @@ async def another_database(database_url: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def listening(app: Any) -> AsyncIterator[tuple[str, int]]:
-    """The application behind a real server, as the service runs it: its host and port."""
+async def listening(app: Any, finish_seconds: int | None = None) -> AsyncIterator[tuple[str, int]]:
+    """The application behind a real server, as the service runs it: its host and port.
+
+    When it closes, running calls have `finish_seconds` to finish in, or all the time they want.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
             app,
@@ -144,6 +147,7 @@ async def listening(app: Any) -> AsyncIterator[tuple[str, int]]:
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_graceful_shutdown=finish_seconds,
         )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server.serve(sockets=[listener]))

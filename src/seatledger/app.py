@@ -8,7 +8,8 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from types import FrameType
 
 from msgspec import Struct
@@ -22,11 +23,12 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seatledger import telemetry
+from seatledger import metrics, telemetry
 from seatledger.api import answers
 from seatledger.api.access import AccessLog
 from seatledger.api.gate import Gate
 from seatledger.api.health import Health
+from seatledger.api.monitoring import Monitoring, publish
 from seatledger.api.operations import routes
 from seatledger.api.table import OPERATIONS
 from seatledger.api.tokens import FAILURES_PER_MINUTE, TokenEndpoint
@@ -35,18 +37,21 @@ from seatledger.engine import partners as partner_rules
 from seatledger.engine.context import Engine
 from seatledger.engine.credentials import MIN_KEY_BYTES, Credentials, Throttle, Tokens
 from seatledger.engine.partners import NewWorld
+from seatledger.metrics_board import Board
 from seatledger.sandbox.faults import Faults
 from seatledger.sandbox.routes import Sandbox
 from seatledger.settings import Settings
 from seatledger.store import partners
 from seatledger.store.database import connect
 from seatledger.store.rows import AnyConnection
+from seatledger.tracing import tracing
 from seatledger.work.loop import Worker
 
 PRODUCT = "Seatledger"
 DEMO_PARTNER = "345434543"
 DEMO_CLIENT_ID = "seatledger-demo"
 DEMO_SECRET = "p8e-seatledger-demo-secret"  # noqa: S105 - printed at every sandbox start
+MIN_ADMIN_CHARACTERS = 16
 _SIGNING_KEY = "signing_key"
 _GZIP_BYTES = 1024 + 1  # answers above 1 KiB (platform.md 4.1)
 _CORS_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
@@ -93,7 +98,7 @@ async def prepare(settings: Settings, database_url: str) -> Welcome:
     """Make a migrated database ready to serve: data, signing key, in a sandbox a demo partner.
 
     Raises UnsafeSettings in production with sandbox credentials or worlds, without a signing key
-    of its own, or with an open sandbox (platform.md 2.4).
+    of its own or TLS, with a short admin token, or with an open sandbox (platform.md 2.4).
     """
     pool = await connect(database_url, 1)
     try:
@@ -115,7 +120,7 @@ async def prepare(settings: Settings, database_url: str) -> Welcome:
 
 
 async def _refuse_unsafe(settings: Settings, connection: AnyConnection) -> None:
-    if await partners.has_sandbox_credentials(connection):
+    if await partners.has_sandbox_credentials(connection, DEMO_CLIENT_ID):
         raise UnsafeSettings("production refuses a database with demo or sandbox credentials")
     world = await partners.sandbox_world(connection)
     if world is not None:
@@ -125,6 +130,15 @@ async def _refuse_unsafe(settings: Settings, connection: AnyConnection) -> None:
         )
     if settings.sandbox_open:
         raise UnsafeSettings("production refuses --sandbox-open")
+    if settings.tls_cert is None and not settings.tls_proxies:
+        raise UnsafeSettings(
+            "production needs TLS: --tls-cert with --tls-key, or --tls-proxies with the addresses "
+            "of the proxies in front that terminate it"
+        )
+    if settings.admin_token is not None and len(settings.admin_token) < MIN_ADMIN_CHARACTERS:
+        raise UnsafeSettings(
+            f"production wants no admin token of less than {MIN_ADMIN_CHARACTERS} characters"
+        )
     key = settings.signing_secret()
     if key is None or len(key) < MIN_KEY_BYTES:
         raise UnsafeSettings(
@@ -177,28 +191,35 @@ class Application:
         """On SIGTERM serve on for the drain delay, not ready any more, before the server closes.
 
         The server alone would close its sockets at once, and no balancer could see it coming.
+        Whoever presses Ctrl-C does not wait for a balancer.
         """
-        close = signal.getsignal(signal.SIGTERM)
-        if threading.current_thread() is not threading.main_thread() or not callable(close):
+        handlers = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+        if threading.current_thread() is not threading.main_thread():
             yield
             return
         loop = asyncio.get_running_loop()
 
         def drain(number: int, _: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._drain, gate, lambda: close(number, None))
+            close = handlers[signal.Signals(number)]
+            if callable(close):
+                loop.call_soon_threadsafe(self._drain, gate, number, partial(close, number, None))
 
-        signal.signal(signal.SIGTERM, drain)
+        for one in handlers:
+            signal.signal(one, drain)
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, close)
+            for one, handler in handlers.items():
+                signal.signal(one, handler)
 
-    def _drain(self, gate: Gate, close: Callable[[], object]) -> None:
-        if gate.draining:  # a supervisor may tell the processes one by one and all together
-            return
-        gate.draining = True
-        log.info("draining", pid=os.getpid(), seconds=self._settings.drain_seconds)
-        asyncio.get_running_loop().call_later(self._settings.drain_seconds, close)
+    def _drain(self, gate: Gate, number: int, close: Callable[[], object]) -> None:
+        if number == signal.SIGINT:
+            gate.engine.draining = True
+            close()
+        elif not gate.engine.draining:  # a supervisor may tell the processes one by one and all
+            gate.engine.draining = True
+            log.info("draining", pid=os.getpid(), seconds=self._settings.drain_seconds)
+            asyncio.get_running_loop().call_later(self._settings.drain_seconds, close)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Gate]:
@@ -212,20 +233,32 @@ class Application:
             engine = Engine(pool, self._clock, sandbox=self._settings.mode == "sandbox")
             async with pool.acquire() as connection:
                 key = await self._signing_key(connection)
-            self._serving, gate = build(self._settings, engine, Tokens(key, self._clock))
-            worker = Worker(engine)
+            board = Board(self._settings.metrics_dir)
+            self._serving, gate = build(self._settings, engine, Tokens(key, self._clock), board)
+            worker = Worker(engine, self._events_live())
+            if self._settings.role == "api":
+                worker.stop()
             task = asyncio.create_task(worker.run())
+            publishing = asyncio.create_task(publish(engine.pool, board))
             log.info("serving", mode=self._settings.mode, version=version(), pid=os.getpid())
             try:
                 yield gate
             finally:
-                gate.draining = True
+                engine.draining = True
                 worker.stop()
                 await task
                 await engine.drain()
+                publishing.cancel()
+                board.write()
                 if gate.access_log is not None:
                     gate.access_log.write()
                 log.info("stopped", pid=os.getpid())
+
+    def _events_live(self) -> timedelta | None:
+        """How long events are kept; a sandbox can be asked for all of them."""
+        if self._settings.mode == "sandbox":
+            return None
+        return timedelta(days=self._settings.event_days)
 
     async def _signing_key(self, connection: AnyConnection) -> bytes:
         if self._settings.mode == "production":
@@ -236,8 +269,13 @@ class Application:
         return key
 
 
-def build(settings: Settings, engine: Engine, tokens: Tokens) -> tuple[ASGIApp, Gate]:
-    """The ASGI application over an engine, and the gate in it."""
+def build(
+    settings: Settings, engine: Engine, tokens: Tokens, board: Board | None = None
+) -> tuple[ASGIApp, Gate]:
+    """The ASGI application over an engine, and the gate in it.
+
+    `board` holds the metrics of this server's processes; without one, this process's are all.
+    """
     credentials = Credentials(engine.pool, engine.clock)
     throttle = Throttle(engine.clock, FAILURES_PER_MINUTE)
     token_endpoint = TokenEndpoint(engine, credentials, tokens, throttle)
@@ -251,17 +289,26 @@ def build(settings: Settings, engine: Engine, tokens: Tokens) -> tuple[ASGIApp, 
         tokens,
         own_roots=("/sandbox",) if is_sandbox else (),
         access_log=AccessLog(engine.clock, settings.log_format) if settings.access_log else None,
+        metrics_port=settings.metrics_port,
     )
     health = Health(engine, gate)
+    monitoring = Monitoring(
+        engine, board or Board(None), settings.admin_token, settings.metrics_port
+    )
+    metrics.BUILD.set(version(), settings.mode, value=1)
     router.routes += [
-        Route("/ims/token/v3", token_endpoint.v3, methods=["POST"]),
-        Route("/ims/token/v2", token_endpoint.v2, methods=["POST"]),
-        Route("/ping", health.ping),
-        Route("/partnerservice/ping", health.ping),
         Route("/livez", health.livez),
         Route("/readyz", health.readyz),
-        *routes(OPERATIONS, Faults(engine) if is_sandbox else None),
+        Route("/metrics", monitoring.metrics),
     ]
+    if settings.role != "worker":
+        router.routes += [
+            Route("/ims/token/v3", token_endpoint.v3, methods=["POST"]),
+            Route("/ims/token/v2", token_endpoint.v2, methods=["POST"]),
+            Route("/ping", health.ping),
+            Route("/partnerservice/ping", health.ping),
+            *routes(OPERATIONS, Faults(engine) if is_sandbox else None),
+        ]
     if is_sandbox:
         router.routes += Sandbox(engine, gate, settings, version()).routes()
     outer: ASGIApp = GZipMiddleware(gate, minimum_size=_GZIP_BYTES)
@@ -299,4 +346,5 @@ def create_app() -> Application:
     """The ASGI factory for uvicorn: settings from the environment, real time."""
     settings = Settings()
     telemetry.configure(settings)
+    tracing.configure()
     return Application(settings, SystemClock())

@@ -1,6 +1,7 @@
 """What an operator can set, read from SEATLEDGER_* environment variables."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -37,7 +38,11 @@ class Settings(BaseSettings):
     mode: Literal["sandbox", "production"] = Field(
         default="sandbox", description="Life of the server; production has no /sandbox routes"
     )
-    workers: int = Field(default=1, ge=1, le=256, description="API processes")
+    workers: int = Field(default=1, ge=1, le=256, description="Processes")
+    role: Literal["all", "api", "worker"] = Field(
+        default="all",
+        description="Serve the API, do what happens by itself (with probes alone), or both",
+    )
     sandbox_open: bool = Field(default=False, description="Open /sandbox without authentication")
     admin_token: str | None = Field(
         default=None, repr=False, description="Token of instance-wide calls; unset: made at start"
@@ -51,6 +56,11 @@ class Settings(BaseSettings):
     tls_key: FilePath | None = Field(
         default=None, description="Private key file of that certificate"
     )
+    tls_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Addresses or networks of the proxies in front that terminate TLS, separated "
+        "by commas; what they say of the caller (X-Forwarded-For, -Proto) is believed",
+    )
     log_format: Literal["json", "console"] = Field(
         default="console", description="Form of log lines: objects, or text for people"
     )
@@ -61,10 +71,23 @@ class Settings(BaseSettings):
         le=300,
         description="How long to serve on after SIGTERM while /readyz says 503",
     )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port that gives /metrics without the admin token, to keep inside",
+    )
+    metrics_dir: Path | None = Field(
+        default=None,
+        description="Where the processes of one server share what they count; made at every start",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Origins whose pages may call, separated by commas; * for all"
     )
     pool_size: int = Field(default=8, ge=1, le=100, description="Connections per process")
+    event_days: int = Field(
+        default=400, ge=1, le=36_500, description="Days that events are kept in production"
+    )
 
     @field_validator("data_dir")
     @classmethod
@@ -72,12 +95,12 @@ class Settings(BaseSettings):
         # Worker processes may have another current folder.
         return value.expanduser().absolute()
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "tls_proxies", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(filter(None, (origin.strip() for origin in value.split(","))))
+        return tuple(filter(None, (one.strip() for one in value.split(","))))
 
     @field_validator("cors_origins")
     @classmethod
@@ -85,6 +108,18 @@ class Settings(BaseSettings):
         for origin in value:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin} is no origin: https://host or https://host:port")
+        return value
+
+    @field_validator("tls_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ip_network(one)
+            except ValueError as error:
+                raise ValueError(
+                    f"{one} is no address or network: 10.0.0.5, 10.0.0.0/24"
+                ) from error
         return value
 
     @field_validator("database_url")
@@ -103,6 +138,8 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key are given together or not at all")
         if self.signing_key is not None and self.signing_key_file is not None:
             raise ValueError("give signing_key or signing_key_file, not both")
+        if self.metrics_port == self.port:
+            raise ValueError("metrics_port is a port of its own")
         return self
 
     def signing_secret(self) -> bytes | None:

@@ -1,6 +1,7 @@
 """Log lines: one structured line per event on standard error, in UTC, without secrets."""
 
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +10,18 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from seatledger.clock import RealClock, SystemClock
+from seatledger.metrics import DATABASE_AWAY
 from seatledger.settings import Settings
+from seatledger.tracing import add_trace_id
 
+# What callers put where it does not belong, and what PostgreSQL tells of the rows it refuses.
+_HIDDEN = re.compile(
+    r"eyJ[\w-]{5,}[\w.-]*|p8e-[\w-]{8,}"  # tokens, and secrets as we make them
+    r"|[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+"
+    r"|(?<=DETAIL:  )[^\n]+",
+    re.IGNORECASE,
+)
+_SIGNS_OF_HIDDEN = ("@", "%40", "eyJ", "p8e-", "DETAIL")
 _SECRET_WORDS = ("secret", "token", "authorization")
 _SHOWN = 4  # characters at either end (platform.md 2.4)
 _SHORTEST_SHOWN = 4 * _SHOWN  # of a shorter value too little would stay hidden
@@ -28,16 +39,18 @@ def configure(settings: Settings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_trace_id,
+        # Tracebacks are plain text: the richer forms print local variables, and so secrets.
+        structlog.processors.format_exc_info,
         mask_secrets,
     ]
-    # Tracebacks stay plain text: the richer forms print local variables, and so secrets.
     last: list[Processor] = [
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     ]
     if settings.log_format == "json":
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        last = [structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*common, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -76,6 +89,7 @@ class DatabaseAway:
 
     def note(self, error: BaseException, **facts: str) -> None:
         """Count an error that means so; `facts` tell who met it."""
+        DATABASE_AWAY.add()
         now = self._clock.monotonic()
         if self._said_at is not None and now - self._said_at < _AWAY_SECONDS:
             self._unsaid += 1
@@ -94,8 +108,18 @@ database_away = DatabaseAway(SystemClock())
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Cut every value whose key speaks of a secret to its first and last 4 characters."""
+    """Cut every value whose key speaks of a secret to its first and last 4 characters.
+
+    In all other texts what looks like a token, a secret or an e-mail address is cut out.
+    """
     return {key: _masked(key, value) for key, value in event.items()}
+
+
+def without_hidden(text: str) -> str:
+    """A text without what looks like a token, a secret or an e-mail address."""
+    if any(sign in text for sign in _SIGNS_OF_HIDDEN):
+        return _HIDDEN.sub("***", text)
+    return text
 
 
 def _masked(key: str, value: Any) -> Any:
@@ -104,7 +128,7 @@ def _masked(key: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_masked(key, item) for item in value]
     if value is None or not any(word in key.lower() for word in _SECRET_WORDS):
-        return value
+        return without_hidden(value) if isinstance(value, str) else value
     if isinstance(value, str) and len(value) >= _SHORTEST_SHOWN:
         return f"{value[:_SHOWN]}...{value[-_SHOWN:]}"
     return "***"

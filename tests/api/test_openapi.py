@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from seatledger.api.openapi import document
 from seatledger.cli import app
 from tests.conftest import MakeWorld
-from tests.fuzz.target import CHECKS, CUSTOMER, Target, aimed, check_envelope, reply_of
+from tests.fuzz.scene import CUSTOMER
+from tests.fuzz.target import CHECKS, Target, aimed, check_envelope, reply_of
 from tests.harness import World, line, order, profile
 
 DOCUMENT = document()

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from seatledger.contract.bodies import OfferAttribute
+from seatledger.contract.bodies.price_lists import OfferAttribute
 from tests.conftest import MakeWorld
 from tests.harness import Reply, World, line, unique
 from tests.samples import data_file
@@ -176,6 +176,8 @@ async def test_pages(seller: World) -> None:
     for limit in (100, 500, 10**30):
         whole = (await ask(seller, {"limit": limit})).ok(200)
         assert (whole["limit"], whole["count"], whole["totalCount"]) == (100, 50, 50)
+    for below in (0, -1):
+        (await ask(seller, {"limit": below})).refused(400, "5122", "limit")
     (await ask(seller, {"offset": 50})).refused(404, "1162")
     (await ask(seller, {"offset": 10**30})).refused(404, "1162")
     last = (await ask(seller, {"offset": 49, "limit": 3})).ok(200)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seatledger.contract.limits import MAX_ATTEMPTS, MAX_WAIT_SECONDS
-from seatledger.engine.batcher import LANES, LOST, SIZE, Batcher, Lost
+from seatledger.engine.batcher import BEHIND, LANES, LOST, SIZE, Batcher, Lost
 from seatledger.engine.calls import Unavailable
 
 pytestmark = pytest.mark.anyio
@@ -68,6 +68,13 @@ async def submit_all(batcher: Batcher[str, str], *items: str) -> list["asyncio.T
     tasks = [start(batcher.submit(item, item[0])) for item in items]
     await asyncio.sleep(0)  # every task has put its item into the queue
     return tasks
+
+
+async def go_away(*tasks: "asyncio.Task[str]") -> None:
+    """The callers give up: what a test leaves waiting would fail in the midst of another one."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class TestGrouping:
@@ -165,6 +172,50 @@ class TestLostRaces:
         assert store.batches[3:] == [["b1"]] * (MAX_ATTEMPTS - 1)
 
 
+class TestThoseBehindOthers:
+    async def test_go_on_at_once_while_the_others_pause(self) -> None:
+        """The first of a batch takes what the others want, and does not get on."""
+
+        def answer(items: Sequence[str]) -> Results:
+            first, *rest = items
+            return [LOST if first == "a1" else first.upper(), *(BEHIND for _ in rest)]
+
+        store = Store(answer)
+        batcher = Batcher(store.run, pause_seconds=3600)
+        blocking = await submit_all(batcher, "x1", "y1")
+        await store.has(2)
+        a, *others = await submit_all(batcher, "a1", "b1", "c1", "d1")
+        store.let_all_go()
+        assert await asyncio.gather(*blocking, *others) == ["X1", "Y1", "B1", "C1", "D1"]
+        assert store.batches[2:] == [
+            ["a1", "b1", "c1", "d1"],
+            ["b1", "c1", "d1"],
+            ["c1", "d1"],
+            ["d1"],
+        ]
+        assert not a.done()
+
+    async def test_do_not_overtake_their_group(self) -> None:
+        def answer(items: Sequence[str]) -> Results:
+            return [{"a1": LOST, "a2": BEHIND}.get(item, item) for item in items]
+
+        store = Store(answer)
+        batcher = Batcher(store.run, pause_seconds=3600)
+        blocking = await submit_all(batcher, "x1", "y1")
+        await store.has(2)
+        a, behind, other = await submit_all(batcher, "a1", "a2", "b1")
+        store.let_all_go()
+        assert await asyncio.gather(*blocking, other) == ["x1", "y1", "b1"]
+        assert await batcher.submit("c1", "c") == "c1"
+        assert not a.done()
+        assert not behind.done()
+
+    async def test_wait_no_longer_than_anybody_else(self) -> None:
+        store = Store(lambda items: [BEHIND for _ in items], is_open=True)
+        with pytest.raises(Unavailable):
+            await Batcher(store.run, wait_seconds=0.01).submit("a1", "a")
+
+
 class TestPausesAfterThem:
     async def test_leave_the_lanes_to_others(self) -> None:
         store = Store(lambda items: [LOST if item == "a1" else item for item in items])
@@ -175,6 +226,7 @@ class TestPausesAfterThem:
         others = await submit_all(batcher, "b1", "c1", "d1")
         assert await asyncio.gather(*others) == ["b1", "c1", "d1"]
         assert not resting.done()
+        await go_away(resting)
 
     async def test_are_kept_by_what_came_later_of_their_group(self) -> None:
         store = Store(lambda items: [LOST if item == "a1" else item for item in items])
@@ -187,6 +239,7 @@ class TestPausesAfterThem:
         assert not resting.done()
         assert not later.done()
         assert ["a2"] not in store.batches
+        await go_away(resting, later)
 
     async def test_grow_until_five_rounds_span_about_a_second(
         self, monkeypatch: pytest.MonkeyPatch

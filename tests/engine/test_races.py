@@ -119,6 +119,17 @@ class TestOneTimeCodes:
     ) -> None:
         await self.spend(crowd, [world, elsewhere])
 
+    async def test_go_to_the_next_while_a_customer_who_wants_one_is_locked(
+        self, crowd: Crowd, world: World, database: AnyConnection
+    ) -> None:
+        customers = [await world.customer() for _ in range(6)]
+        asked = line(FOLIO_PRO, flexDiscountCodes=[ONE_TIME])
+        async with locked(database, customers[0]):
+            replies = await crowd.order([world], customers, asked)
+        assert [one.status for one in replies] == [400, 201] + [400] * 4
+        for reply in replies[:1] + replies[2:]:
+            reply.refused(400, "2141", REFUSED)
+
     async def test_are_free_again_for_those_who_came_behind_an_order_that_failed(
         self, world: World
     ) -> None:

@@ -12,7 +12,7 @@ from seatledger.engine.context import Engine
 from seatledger.engine.retention import SWEEP_EVERY, Retention
 from seatledger.store import partners, retention
 from seatledger.store.database import connect
-from seatledger.store.retention import WALKS
+from seatledger.store.retention import REPLAYS
 from seatledger.store.rows import AnyConnection, AnyPool
 from seatledger.work.loop import Worker
 from tests.conftest import MakeWorld
@@ -38,9 +38,9 @@ def clock(real_clock: ManualClock) -> ManualClock:
     return ManualClock(real_clock.now())
 
 
-async def sweep(pool: AnyPool, clock: ManualClock) -> None:
+async def sweep(pool: AnyPool, clock: ManualClock, events_live: timedelta | None = None) -> None:
     """A sweep from its beginning to its end."""
-    async for _ in Retention(pool, clock).sweep():
+    async for _ in Retention(pool, clock, events_live).sweep():
         pass
 
 
@@ -79,11 +79,53 @@ async def test_answers_go_ten_days_after_they_were_given_on_their_partners_clock
     assert await rows_of(database, young) == kept
 
 
+async def test_what_a_sweep_leaves_is_replayed_to_the_second(
+    world: World, pool: AnyPool, clock: ManualClock
+) -> None:
+    """As long as the contract promises, whatever else is kept for a shorter time."""
+    customer = await world.customer()
+    headers = {"X-Correlation-Id": unique("intent"), "X-Request-Id": unique("request")}
+    placed = (await world.order(customer, line("80004567EA01A12"), headers=headers)).ok()
+    await world.at((START + LIFE).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    await sweep(pool, clock, timedelta(days=1))
+    again = await world.order(customer, line("80004567EA01A12"), headers=headers)
+    assert again.ok().content == placed.content
+    assert again.headers["Seatledger-Replayed"] == "true"
+    duplicate = {**headers, "X-Correlation-Id": unique("intent")}
+    refused = await world.order(customer, line("80004567EA01A12"), headers=duplicate)
+    refused.refused(400, "4120")
+    await world.at((START + LIFE + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    await sweep(pool, clock, timedelta(days=1))
+    afresh = (await world.order(customer, line("80004567EA01A12"), headers=headers)).ok()
+    assert afresh["orderId"] != placed["orderId"]
+
+
+async def test_events_go_by_age_where_that_is_wanted_and_orders_stay(
+    world: World, pool: AnyPool, clock: ManualClock
+) -> None:
+    async def kinds() -> list[str]:
+        return [one["kind"] for one in (await world.get("/sandbox/events")).ok(200)["items"]]
+
+    customer = await world.customer()
+    placed = (await world.order(customer, line("80004567EA01A12"))).ok()["orderId"]
+    await world.at("2025-08-07T18:00:00Z")
+    (await world.order(customer, line("80004567EA01A12"))).ok()
+    everything = await kinds()
+    await sweep(pool, clock)
+    assert await kinds() == everything
+    await sweep(pool, clock, timedelta(days=30))
+    left = await kinds()
+    assert 0 < len(left) < len(everything)
+    assert left == everything[-len(left) :]
+    assert (await world.read_order(customer, placed))["status"] == "1000"
+    assert (await world.get("/sandbox/invariants")).ok(200)["violations"] == []
+
+
 async def test_all_pages_are_walked(
     world: World, pool: AnyPool, clock: ManualClock, database: AnyConnection
 ) -> None:
     count = 20_000
-    pages = {walk.table: walk.pages for walk in WALKS}
+    pages = {walk.table: walk.pages for walk in REPLAYS}
     await database.execute(
         """INSERT INTO request_id SELECT $1, 'old ' || i, $2 FROM generate_series(1, $3) i""",
         world.distributor_id,

@@ -18,13 +18,13 @@ from schemathesis.specs.openapi.checks import (
 
 from seatledger.contract.errors import catalogue
 from seatledger.store.rows import AnyConnection
-from tests.harness import Reply, World, line, unique
+from tests.fuzz.scene import CUSTOMER, Scene, furnish
+from tests.harness import Reply, World, unique
 
 WATCHED = (
     *("partner", "reseller", "customer", "contact", "deployment", "orders", "subscription"),
     *("ledger_entry", "redemption", "event"),
 )
-CUSTOMER = "/v3/customers/{customer-id}"
 COMMITMENTS = ("commitment", "commitmentRequest", "recommitmentRequest")
 ACCOUNT_TABLES = {"resellers": "reseller", "customers": "customer", "deployments": "deployment"}
 
@@ -41,17 +41,11 @@ CATALOGUED = frozenset((row.code, row.http_status, row.message) for row in catal
 WITHOUT_DETAILS = frozenset({"4115", "4116", "4117", "4118"})
 
 
-@dataclass
-class Target:
+@dataclass(kw_only=True)
+class Target(Scene):
     """A sound world with one of everything, and the tables behind it."""
 
-    world: World
     database: AnyConnection
-    path_ids: dict[str, str]
-    reseller: dict[str, Any] = field(default_factory=dict)
-    customer: dict[str, Any] = field(default_factory=dict)
-    order: dict[str, Any] = field(default_factory=dict)
-    seats: dict[str, Any] = field(default_factory=dict)
     before: list[tuple[str, int, int]] = field(default_factory=list)
     rows_expected: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -75,12 +69,6 @@ class Target:
             "X-Correlation-Id": unique("fuzz"),
         }
 
-    def filled(self, path: str) -> str:
-        """A path with the ids of this world in it."""
-        for name, value in self.path_ids.items():
-            path = path.replace(f"{{{name}}}", value)
-        return path
-
     async def fire(self, method: str, path: str, content: bytes) -> httpx.Response:
         """Send a body as it is."""
         headers = {**self.headers(), "Content-Type": "application/json"}
@@ -88,11 +76,7 @@ class Target:
 
     async def place_order(self) -> None:
         """Make a new order the one that `order` and `path_ids` mean."""
-        customer_id = self.path_ids["customer-id"]
-        lines = (line("65304479CA01A12", 5), line("11073058CA01A12", 2, number=2))
-        placed = (await self.world.order(customer_id, *lines)).ok()
-        self.order = (await self.world.read_order(customer_id, placed["orderId"])).body
-        self.path_ids["order-id"] = placed["orderId"]
+        await super().place_order()
         self.rows_expected["orders"] += 1
         self.before = await self.fingerprint()
 
@@ -156,34 +140,15 @@ async def aimed(world: World, database_url: str) -> AsyncIterator[Target]:
     """
     database = await asyncpg.connect(database_url)
     try:
-        target = await _build(world, database)
+        target = Target(world, {}, database=database)
+        await furnish(target)
+        target.rows_expected.update(reseller=1, customer=1, deployment=1)
         yield target
         await target.check_rows()
         await target.read_everything()
         await world.is_sound()
     finally:
         await database.close()
-
-
-async def _build(world: World, database: AnyConnection) -> Target:
-    reseller_id = await world.reseller(companyName="Reseller")
-    customer_id = await world.customer(
-        reseller_id, companyName="Customer", top={"globalSalesEnabled": True}
-    )
-    deployment_id = await world.deployment(customer_id, "CA")
-    ids = {
-        "reseller-id": reseller_id,
-        "customer-id": customer_id,
-        "deployment-id": deployment_id,
-    }
-    reseller = (await world.get(f"/v3/resellers/{reseller_id}")).ok(200)
-    target = Target(world, database, ids, reseller.body)
-    target.rows_expected.update(reseller=1, customer=1, deployment=1)
-    await target.place_order()
-    target.customer = (await world.read_customer(customer_id)).body
-    target.seats, *_ = await world.seats(customer_id)
-    ids["subscription-id"] = target.seats["subscriptionId"]
-    return target
 
 
 def reply_of(response: httpx.Response) -> Reply:

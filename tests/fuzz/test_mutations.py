@@ -8,11 +8,10 @@ from typing import Any, NoReturn
 import pytest
 
 from seatledger.contract.limits import MAX_BODY_BYTES
-from tests.accounts import commit
 from tests.conftest import MakeWorld
 from tests.fuzz.mutator import mutated
-from tests.fuzz.target import CUSTOMER, Target, aimed, reply_of
-from tests.harness import line, order, profile
+from tests.fuzz.scene import CALLS, Scene, give_back, late_renewal, scheduled
+from tests.fuzz.target import Target, aimed, reply_of
 
 pytestmark = pytest.mark.anyio
 
@@ -21,128 +20,6 @@ SEEDS = (1, 2)
 MAX_DEPTH = 32
 
 
-def own_profile(target: Target, **more: Any) -> dict[str, Any]:
-    """A profile nobody in this world has, of the same length in every run."""
-    number = f"{target.answers.total():05}"
-    contact = {"firstName": "Ann", "lastName": "Lee", "email": f"ann{number}@example.com"}
-    return profile(companyName=f"Company {number}", contacts=[contact], **more)
-
-
-def new_reseller(target: Target) -> dict[str, Any]:
-    return {
-        "externalReferenceId": "reseller",
-        "distributorId": target.world.distributor_id,
-        "companyProfile": own_profile(target, marketSegments=["COM", "EDU"]),
-    }
-
-
-def new_customer(target: Target) -> dict[str, Any]:
-    return {
-        "externalReferenceId": "customer",
-        "resellerId": target.path_ids["reseller-id"],
-        "companyProfile": own_profile(target, marketSegment="COM"),
-        **commit(("LICENSE", 10), ("CONSUMABLES", 1_000)),
-        "globalSalesEnabled": True,
-    }
-
-
-def new_deployment(_: Target) -> dict[str, Any]:
-    address = {"country": "CA", "region": "ON", "city": "Toronto", "postalCode": "M5V 2T6"}
-    return {"companyProfile": {"address": {**address, "addressLine1": "Street 1"}}}
-
-
-def new_order(target: Target) -> dict[str, Any]:
-    return order(
-        line("65304479CA01A12", 2, number=1),
-        line("80004567EA01A12", 1, number=2, deploymentId=target.path_ids["deployment-id"]),
-        line("11083117CA01A12", 1, number=3, flexDiscountCodes=["BLACK_FRIDAY_10_PERCENT_OFF"]),
-        externalReferenceId="order",
-    )
-
-
-def preview(target: Target) -> dict[str, Any]:
-    return {**new_order(target), "orderType": "PREVIEW"}
-
-
-def preview_renewal(target: Target) -> dict[str, Any]:
-    return {**late_renewal(target), "orderType": "PREVIEW_RENEWAL"}
-
-
-def late_renewal(target: Target) -> dict[str, Any]:
-    seats = target.seats
-    lines = [line(seats["offerId"], 2, subscriptionId=seats["subscriptionId"], currencyCode="USD")]
-    return {"orderType": "RENEWAL", "externalReferenceId": "renewal", "lineItems": lines}
-
-
-def give_back(target: Target) -> dict[str, Any]:
-    return {
-        "orderType": "RETURN",
-        "referenceOrderId": target.path_ids["order-id"],
-        "currencyCode": "USD",
-        "lineItems": target.order["lineItems"],
-    }
-
-
-def changed_reseller(target: Target) -> dict[str, Any]:
-    return with_other_contacts(target, target.reseller)
-
-
-def changed_customer(target: Target) -> dict[str, Any]:
-    return {**with_other_contacts(target, target.customer), **commit(("LICENSE", 10))}
-
-
-def with_other_contacts(target: Target, account: dict[str, Any]) -> dict[str, Any]:
-    own = {**account["companyProfile"], "contacts": own_profile(target)["contacts"]}
-    return {**account, "companyProfile": own}
-
-
-def changed_deployment(target: Target) -> dict[str, Any]:
-    return {**new_deployment(target), "status": "1000"}
-
-
-def price_list(_: Target) -> dict[str, Any]:
-    return {
-        "region": "NA",
-        "marketSegment": "COM",
-        "currency": "USD",
-        "priceListMonth": "202507",
-        "priceListType": "STANDARD",
-        "filters": {"lastOrderDate": "2025-07-07", "productFamily": ""},
-        "includeOfferAttributes": ["metric", "levelDetails"],
-    }
-
-
-def scheduled(_: Target) -> dict[str, Any]:
-    settings = {"enabled": True, "renewalQuantity": 5, "flexDiscountCodes": ["SUMMER_SALE_12"]}
-    return {"offerId": "11083117CA01A12", "autoRenewal": settings, "currencyCode": "USD"}
-
-
-def changed_subscription(_: Target) -> dict[str, Any]:
-    settings = {"enabled": True, "renewalQuantity": 5, "flexDiscountCodes": ["SUMMER_SALE_12"]}
-    return {"autoRenewal": settings, "status": "1000", "currencyCode": "USD"}
-
-
-def changed_order(target: Target) -> dict[str, Any]:
-    return {**target.order, "externalReferenceId": "changed"}
-
-
-CALLS: tuple[tuple[str, str, Callable[[Target], dict[str, Any]]], ...] = (
-    ("POST", "/v3/resellers", new_reseller),
-    ("PATCH", "/v3/resellers/{reseller-id}", changed_reseller),
-    ("POST", "/v3/customers", new_customer),
-    ("PATCH", CUSTOMER, changed_customer),
-    ("POST", CUSTOMER + "/deployments", new_deployment),
-    ("PATCH", CUSTOMER + "/deployments/{deployment-id}", changed_deployment),
-    ("POST", CUSTOMER + "/orders", new_order),
-    ("POST", CUSTOMER + "/orders?fetch-price=true", preview),
-    ("POST", CUSTOMER + "/orders?fetch-price=true", preview_renewal),
-    ("POST", CUSTOMER + "/orders", late_renewal),
-    ("POST", CUSTOMER + "/orders", give_back),
-    ("PATCH", CUSTOMER + "/orders/{order-id}", changed_order),
-    ("POST", CUSTOMER + "/subscriptions", scheduled),
-    ("PATCH", CUSTOMER + "/subscriptions/{subscription-id}", changed_subscription),
-    ("POST", "/v3/pricelist?limit=5", price_list),
-)
 REQUESTS_EACH = REQUESTS_IN_ALL // (len(CALLS) * len(SEEDS))
 
 
@@ -154,7 +31,7 @@ REQUESTS_EACH = REQUESTS_IN_ALL // (len(CALLS) * len(SEEDS))
 async def test_no_body_breaks_the_service(
     method: str,
     path: str,
-    valid: Callable[[Target], dict[str, Any]],
+    valid: Callable[[Scene], dict[str, Any]],
     seed: int,
     new_world: MakeWorld,
     database_url: str,

@@ -3,14 +3,15 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from alembic.script import ScriptDirectory
 
+from seatledger.store import migrate_alembic
 from seatledger.store.migrate import (
     CURRENT_REVISION,
     Schema,
@@ -19,8 +20,16 @@ from seatledger.store.migrate import (
     schema_of,
     upgrade,
 )
-from seatledger.store.migrate_alembic import _config, run_migrations
+from seatledger.store.migrate_alembic import run_migrations
 from tests.harness import unique
+from tests.store.migrations import CONTRACTING, EXPANDING, INDEXING, Later
+from tests.wire import another_database
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE_SECONDS = 60
+WAITING = """SELECT count(*) FROM pg_stat_activity
+             WHERE wait_event_type = 'Lock' AND datname = current_database()"""
 
 LOADED = """
 import sys
@@ -31,8 +40,10 @@ print([name for name in ("alembic", "sqlalchemy") if name in sys.modules])
 """
 
 
-def test_the_expected_revision_is_the_newest_there_is() -> None:
-    assert ScriptDirectory.from_config(_config()).get_current_head() == CURRENT_REVISION
+@pytest.fixture
+def later(tmp_path: Path) -> Later:
+    """Migrations of releases to come."""
+    return Later(tmp_path)
 
 
 def test_a_migrated_database_stays_as_it_is(database_url: str) -> None:
@@ -80,32 +91,117 @@ def test_several_processes_migrate_an_empty_database_at_once(database_url: str) 
 
 
 @pytest.mark.parametrize(
-    ("revision", "is_current", "is_unknown"),
+    ("revision", "serves", "is_served", "is_unknown", "told"),
     [
-        (None, False, False),
-        ("0000", False, False),
-        (CURRENT_REVISION, True, False),
-        ("9999", False, True),
-        ("3f1c0ffee", False, True),
+        (None, None, False, False, "no schema, this release needs"),
+        ("0001", None, False, True, "before the first release"),
+        (CURRENT_REVISION, CURRENT_REVISION, True, False, "the one of this release"),
+        ("9999", CURRENT_REVISION, True, False, "which serves this one"),
+        ("9999", "0100", True, False, "which serves this one"),
+        ("9999", "9998", False, True, "does not know"),
+        ("9999", None, False, True, "does not know"),
+        ("3f1c0ffee", None, False, True, "does not know"),
     ],
 )
-def test_a_schema_is_older_current_or_unknown(
-    revision: str | None, is_current: bool, is_unknown: bool
+def test_which_schemas_a_release_works_on(
+    revision: str | None, serves: str | None, is_served: bool, is_unknown: bool, told: str
 ) -> None:
-    schema = Schema(revision)
-    assert (schema.is_current, schema.is_unknown) == (is_current, is_unknown)
+    schema = Schema(revision, serves)
+    assert (schema.is_served, schema.is_unknown) == (is_served, is_unknown)
     assert (revision or "no schema") in describe(schema)
+    assert told in describe(schema)
 
 
-def test_a_schema_of_a_later_release_is_left_alone(database_url: str) -> None:
+def test_a_later_schema_that_only_adds_is_left_alone(database_url: str, later: Later) -> None:
+    number = later.add(EXPANDING)
     with empty_database(database_url) as url:
         assert schema_of(url) == Schema(None)
         upgrade(url)
-        assert schema_of(url) == Schema(CURRENT_REVISION)
-        ask(url, "UPDATE alembic_version SET version_num = '0815'")
-        with pytest.raises(SchemaError, match="schema 0815, which this release does not know"):
+        assert schema_of(url) == Schema(CURRENT_REVISION, "0100")
+        asyncio.run(run_migrations(url, number, later.folder))
+        upgrade(url)
+        assert schema_of(url) == Schema(number, "0100")
+
+
+def test_a_later_schema_that_took_something_away_is_refused(
+    database_url: str, later: Later
+) -> None:
+    later.add(EXPANDING)
+    number = later.add(CONTRACTING, serves="0101")
+    with empty_database(database_url) as url:
+        asyncio.run(run_migrations(url, number, later.folder))
+        with pytest.raises(SchemaError, match=f"schema {number}, which this release does not know"):
             upgrade(url)
-        assert schema_of(url) == Schema("0815")
+        assert schema_of(url) == Schema(number, "0101")
+
+
+def test_a_schema_of_an_unreleased_build_is_refused(database_url: str) -> None:
+    """Whatever it holds; it did not note whom it serves."""
+    with empty_database(database_url) as url:
+        ask(url, "CREATE TABLE config (key text PRIMARY KEY, value text)")
+        ask(url, "CREATE TABLE alembic_version (version_num varchar(32))")
+        ask(url, "INSERT INTO alembic_version VALUES ('0001')")
+        with pytest.raises(SchemaError, match="another data directory or database"):
+            upgrade(url)
+
+
+def test_another_programs_database_is_refused(database_url: str) -> None:
+    with empty_database(database_url) as url:
+        ask(url, "CREATE TABLE alembic_version (version_num varchar(32))")
+        ask(url, "INSERT INTO alembic_version VALUES ('3f1c0ffee')")
+        with pytest.raises(SchemaError, match="schema 3f1c0ffee"):
+            upgrade(url)
+
+
+class TestUnderUse:
+    """Migrations of a database that others work on."""
+
+    @pytest.fixture
+    async def used(self, database_url: str) -> AsyncIterator[str]:
+        async with another_database(database_url) as url:
+            yield url
+
+    async def test_a_table_in_use_is_asked_for_again(
+        self, used: str, later: Later, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody who comes meanwhile waits behind the migration for long."""
+        monkeypatch.setattr(migrate_alembic, "LOCK_TIMEOUT_MS", 20)
+        number = later.add(EXPANDING)
+        user, watcher = await asyncpg.connect(used), await asyncpg.connect(used)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async with user.transaction():
+                await user.execute("SELECT FROM customer")
+                migration = asyncio.create_task(run_migrations(used, number, later.folder))
+                for wanted in (1, 0, 1, 0):  # it waits, gives up, and comes again
+                    while await watcher.fetchval(WAITING) != wanted:
+                        pass
+            await migration
+        assert await watcher.fetchval("SELECT version_num FROM alembic_version") == number
+        await user.close()
+        await watcher.close()
+
+    async def test_an_index_is_built_beside_writers_and_anew_where_it_was_broken(
+        self, used: str, later: Later
+    ) -> None:
+        number = later.add(INDEXING)
+        writer, other = await asyncpg.connect(used), await asyncpg.connect(used)
+        await other.execute("CREATE INDEX orders_later ON orders (source)")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async with writer.transaction():
+                await writer.execute("UPDATE orders SET status = status")
+                # Two starting servers, and a transaction that makes the index wait.
+                both = [
+                    asyncio.create_task(run_migrations(used, number, later.folder))
+                    for _ in range(2)
+                ]
+                while not await other.fetchval(WAITING):
+                    pass
+                await other.execute("UPDATE orders SET status = status")
+            await asyncio.gather(*both)
+        made = await other.fetchval("SELECT pg_get_indexdef('orders_later'::regclass)")
+        assert made.endswith("(status)")
+        await writer.close()
+        await other.close()
 
 
 def test_a_database_that_refuses_a_migration_says_why(database_url: str) -> None:

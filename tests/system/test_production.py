@@ -37,7 +37,9 @@ async def test_an_order_is_accepted_and_fulfilled_without_help(place: Path) -> N
     assert run("db", "upgrade", "--data-dir", place / "data").returncode == 0
     applied = run("partner", "apply", file, "--data-dir", place / "data")
     assert (applied.returncode, applied.stderr) == (0, "")
-    with serving(place, "--mode", "production", SEATLEDGER_SIGNING_KEY=KEY) as server:
+    with serving(
+        place, "--mode", "production", "--tls-proxies", "127.0.0.1", SEATLEDGER_SIGNING_KEY=KEY
+    ) as server:
         assert server.banner["Mode"] == "production"
         assert {"Client secret", "Admin token"}.isdisjoint(server.banner)
         async with server.client() as client:
@@ -56,6 +58,8 @@ async def test_an_order_is_accepted_and_fulfilled_without_help(place: Path) -> N
                 (await world.get(path)).refused(404, "404")
             ignored = {"X-Sandbox-Fault": "internal_error;when=before"}
             (await world.order(customer, line("80004567EA01A12"), headers=ignored)).ok()
+            secure = await client.get("/livez", headers={"X-Forwarded-Proto": "https"})
+            assert secure.headers["Strict-Transport-Security"] == "max-age=31536000"
             unknown = await client.get("/sandbox/partners", headers={"X-Admin-Token": "x"})
             assert (unknown.status_code, unknown.json()["code"]) == (403, "4115")
     report = run("check", "--data-dir", place / "data")
@@ -63,9 +67,10 @@ async def test_an_order_is_accepted_and_fulfilled_without_help(place: Path) -> N
 
 
 async def test_unsafe_settings_are_refused_in_one_line(place: Path) -> None:
-    def refusal(*arguments: str, key: str) -> str:
+    def refusal(*arguments: str, key: str, proxies: str = "127.0.0.1") -> str:
         where = ("--data-dir", place / "data", "--mode", "production", "--port", "0")
-        ended = run("serve", *where, *arguments, SEATLEDGER_SIGNING_KEY=key)
+        said = {"SEATLEDGER_SIGNING_KEY": key, "SEATLEDGER_TLS_PROXIES": proxies}
+        ended = run("serve", *where, *arguments, **said)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert ended.stderr.count("\n") == 1
         return ended.stderr
@@ -74,5 +79,6 @@ async def test_unsafe_settings_are_refused_in_one_line(place: Path) -> None:
         await asyncio.to_thread(upgrade, url)
         assert "token-signing key of at least 32 bytes" in refusal(key="short")
         assert "--sandbox-open" in refusal("--sandbox-open", key=KEY)
+        assert "production needs TLS: --tls-cert" in refusal(key=KEY, proxies="")
         await prepare(Settings(database_url=url), url)
         assert "sandbox credentials" in refusal(key=KEY)

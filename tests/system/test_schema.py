@@ -8,9 +8,12 @@ import asyncpg
 import pytest
 
 from seatledger.store.migrate import CURRENT_REVISION
-from tests.system.server import database_of, run
+from seatledger.store.migrate_alembic import run_migrations
+from tests.harness import line
+from tests.store.migrations import CONTRACTING, EXPANDING, INDEXING, Later
+from tests.system.server import database_of, run, serving
 
-THEIRS = f"the database has schema {CURRENT_REVISION}, the one of this release\n"
+CURRENT = f"the database has schema {CURRENT_REVISION}, the one of this release\n"
 PARTNER = 'distributorId = "345434543"'
 
 
@@ -49,25 +52,68 @@ def test_where_there_is_no_database_none_is_made(place: Path) -> None:
 
 def test_an_older_schema_is_left_as_it_is(place: Path) -> None:
     where = ("--data-dir", place / "data")
-    assert run("db", "upgrade", *where).stdout == THEIRS
-    assert run("db", "check", *where).stdout == THEIRS
+    assert run("db", "upgrade", *where).stdout == CURRENT
+    assert run("db", "check", *where).stdout == CURRENT
     assert run("check", *where).stdout == "0 checked, 0 violated\n"
-    execute(place, "UPDATE alembic_version SET version_num = '0000'")
+    execute(place, "DROP TABLE alembic_version")
     with database_of(place):  # so that each command needs no start and stop
         for command in commands(place):
             told = refusal(run(*command, *where))
-            assert f"schema 0000, this release needs {CURRENT_REVISION}" in told
+            assert f"no schema, this release needs {CURRENT_REVISION}" in told
             assert "`seatledger serve` or `seatledger db upgrade`" in told
         asked = run("db", "check", *where)
         assert (asked.returncode, asked.stderr) == (1, "")
-        assert "schema 0000" in asked.stdout
+        assert "no schema" in asked.stdout
 
 
-@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("check",), ("db", "upgrade")])
-def test_a_later_schema_ends_everything_with_one_line(
-    place: Path, command: tuple[str, ...]
-) -> None:
+def test_a_schema_of_others_ends_everything_with_one_line(place: Path) -> None:
     where = ("--data-dir", place / "data")
     assert run("db", "upgrade", *where).returncode == 0
-    execute(place, "UPDATE alembic_version SET version_num = '0815'")
-    assert "schema 0815, which this release does not know" in refusal(run(*command, *where))
+    for number, told in (
+        ("0815", "schema 0815, which this release does not know"),
+        ("0001", "before the first release, which no release can bring up to date"),
+    ):
+        with database_of(place):
+            execute(
+                place,
+                f"UPDATE alembic_version SET version_num = '{number}'; "
+                "DELETE FROM config WHERE key = 'schema_serves'",
+            )
+            for command in (("serve", "--port", "0"), ("check",), ("db", "upgrade")):
+                assert told in refusal(run(*command, *where))
+
+
+@pytest.mark.anyio
+async def test_a_server_serves_on_while_a_later_release_adds_to_its_schema(
+    place: Path, tmp_path: Path
+) -> None:
+    """Two releases side by side; taking something away ends the older one (decision 11)."""
+    later = Later(tmp_path)
+    where = ("--data-dir", place / "data")
+    with serving(place) as server:
+        async with server.world() as world:
+            customer = await world.customer()
+            (await world.order(customer, line("80004567EA01A12"))).ok()
+            with database_of(place) as url:
+                added = [later.add(EXPANDING), later.add(INDEXING)]
+                for number in added:
+                    await run_migrations(url, number, later.folder)
+                    (await world.order(customer, line("80004567EA01A12"))).ok()
+                    (await world.order(await world.customer(), line("80004567EA01A12"))).ok()
+                    assert (await world.client.get("/readyz")).status_code == 200
+            (seats,) = await world.seats(customer)
+            assert seats["currentQuantity"] == 3
+        assert server.end() == 0
+    checked = run("db", "check", *where)
+    assert checked.returncode == 0
+    assert f"schema {added[-1]} of a later release, which serves this one" in checked.stdout
+    with serving(place) as server:
+        async with server.world() as world:
+            (await world.order(await world.customer(), line("80004567EA01A12"))).ok()
+            with database_of(place) as url:
+                taken = later.add(CONTRACTING, serves=added[0])
+                await run_migrations(url, taken, later.folder)
+            assert (await world.client.get("/readyz")).status_code == 503
+        checked = run("db", "check", *where)
+        assert (checked.returncode, checked.stderr) == (1, "")
+        assert f"schema {taken}, which this release does not know" in checked.stdout

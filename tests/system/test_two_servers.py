@@ -7,13 +7,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import cycle
+from typing import Any
 
 import asyncpg
 import pytest
 
-from tests.harness import World, line, make_world, order, unique
+from tests.crash.recount import history
+from tests.crash.traffic import SEATS, Intent, insist
+from tests.harness import World, line, make_world, order
 from tests.system.server import ADMIN_TOKEN, Server, database_of, folder, serving
-from tests.system.traffic import SEATS, Attempt, history, insist
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +29,11 @@ class Pair:
     first: Server
     second: Server
     database_url: str
+
+
+def intent_of(customer: str, body: dict[str, Any]) -> Intent:
+    """A POST of an order, whatever its type."""
+    return Intent("NEW", customer, f"/v3/customers/{customer}/orders", body)
 
 
 @pytest.fixture(scope="module")
@@ -110,87 +117,19 @@ class TestWhatOneChangesTheOtherSees:
 
 
 class TestOneIntentIsOneOrder:
-    @pytest.mark.proves("platform.md 16")
-    async def test_a_hundred_equal_posts(self, worlds: tuple[World, World]) -> None:
-        customer = await worlds[0].customer()
-        body = order(line(SEATS, 7))
-        replies = await asyncio.gather(
-            *(
-                world.post(f"/v3/customers/{customer}/orders", body, correlation_id="one intent")
-                for world, _ in zip(cycle(worlds), range(100), strict=False)
-            )
-        )
-        answers = Counter((reply.status, reply.code, reply.content) for reply in replies)
-        assert {(status, code) for status, code, _ in answers} <= {(201, ""), (400, "4122")}
-        assert len({content for status, _, content in answers if status == 201}) == 1
-        (placed,) = await history(worlds[1], customer)
-        stored = await insist(worlds[1], Attempt(customer, "one intent", body))
-        assert stored.ok()["orderId"] == placed["orderId"]
-        (seats,) = await worlds[0].seats(customer)
-        assert seats["currentQuantity"] == 7
-
-    @pytest.mark.proves("platform.md 16")
-    async def test_many_intents_in_many_copies(self, worlds: tuple[World, World]) -> None:
-        customers = [await worlds[0].customer() for _ in range(5)]
-        intents = [
-            Attempt(customers[n % 5], f"intent {n}", order(line(SEATS, n + 1))) for n in range(20)
-        ]
-
-        async def answer(world: World, intent: Attempt) -> bytes:
-            while True:
-                reply = await insist(world, intent)
-                if reply.status == 201:
-                    return reply.content
-                reply.refused(400, "4122")
-
-        copies = [(world, intent) for intent in intents for world in worlds * 4]
-        contents = await asyncio.gather(*(answer(*copy) for copy in copies))
-        assert len(set(contents)) == len(intents)
-        found = [one for customer in customers for one in await history(worlds[0], customer)]
-        assert len(found) == len(intents)
-        held = [(await worlds[1].seats(one))[0]["currentQuantity"] for one in customers]
-        assert held == [sum(range(first + 1, 21, 5)) for first in range(5)]
-
     async def test_previews_and_refusals_in_many_copies(self, worlds: tuple[World, World]) -> None:
         customer = await worlds[0].customer()
         preview = order(line(SEATS, 3), orderType="PREVIEW")
         refused = order(line("00000000EA01A12"))
         for body, status in ((preview, 201), (refused, 400)):
-            intent = unique("intent")
-            replies = await asyncio.gather(
-                *(insist(world, Attempt(customer, intent, body)) for world in worlds * 20)
-            )
-            answers = {one.content for one in replies if one.code != "4122"}
-            assert len(answers) == 1
-            assert {one.status for one in replies} <= {status, 400}
+            intent = intent_of(customer, body)
+            replies = await asyncio.gather(*(insist([world], intent) for world in worlds * 20))
+            assert len({one.content for one in replies}) == 1
+            assert {one.status for one in replies} == {status}
         assert await history(worlds[0], customer) == []
 
 
 class TestOneCustomer:
-    @pytest.mark.proves("orders.md 10")
-    async def test_of_thirty_two_clients_gets_every_order_once(
-        self, worlds: tuple[World, World]
-    ) -> None:
-        customer = await worlds[0].customer()
-        accepted: dict[str, int] = {}
-
-        async def buy(number: int) -> None:
-            for turn in range(4):
-                quantity = 1 + (number + turn) % 5
-                body = order(line(SEATS, quantity))
-                attempt = Attempt(customer, f"client {number} turn {turn}", body)
-                reply = await insist(worlds[(number + turn) % 2], attempt)
-                assert reply.ok()["orderId"] not in accepted
-                accepted[reply["orderId"]] = quantity
-
-        await asyncio.gather(*(buy(number) for number in range(32)))
-        assert len(accepted) == 32 * 4
-        found = await history(worlds[0], customer)
-        assert sorted(one["orderId"] for one in found) == sorted(accepted)
-        assert {one["status"] for one in found} == {"1000"}
-        (seats,) = await worlds[1].seats(customer)
-        assert seats["currentQuantity"] == sum(accepted.values())
-
     async def test_may_buy_give_back_preview_and_amend_at_once(
         self, worlds: tuple[World, World]
     ) -> None:
@@ -199,9 +138,9 @@ class TestOneCustomer:
         async def trade(number: int) -> int:
             one, other = worlds[number % 2], worlds[(number + 1) % 2]
             body = order(line(SEATS, number + 1))
-            bought = (await insist(one, Attempt(customer, unique(), body))).ok()
+            bought = (await insist([one], intent_of(customer, body))).ok()
             preview = {**body, "orderType": "PREVIEW"}
-            (await insist(other, Attempt(customer, unique(), preview))).ok()
+            (await insist([other], intent_of(customer, preview))).ok()
             path = f"/v3/customers/{customer}/orders/{bought['orderId']}"
             amended = await one.patch(path, {"externalReferenceId": f"client {number}"})
             amended.ok(200)
@@ -210,7 +149,7 @@ class TestOneCustomer:
             credit = order(
                 line(SEATS, number + 1), orderType="RETURN", referenceOrderId=bought["orderId"]
             )
-            (await insist(other, Attempt(customer, unique(), credit))).ok()
+            (await insist([other], intent_of(customer, credit))).ok()
             return 0
 
         kept = await asyncio.gather(*(trade(number) for number in range(24)))
@@ -231,8 +170,7 @@ async def test_many_customers_in_both_servers_never_deadlock(
         for turn in range(6):
             world = worlds[(number + turn) % 2]
             customer = customers[(number * 3 + turn) % 8]
-            attempt = Attempt(customer, f"{number}.{turn}", order(line(SEATS)))
-            (await insist(world, attempt)).ok()
+            (await insist([world], intent_of(customer, order(line(SEATS))))).ok()
 
     await asyncio.gather(*(buy(number) for number in range(48)))
     held = [(await worlds[1].seats(one))[0]["currentQuantity"] for one in customers]

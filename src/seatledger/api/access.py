@@ -20,10 +20,11 @@ from starlette.types import Scope
 from seatledger.api.context import Context, Headers
 from seatledger.clock import RealClock
 from seatledger.engine.calls import Answer
+from seatledger.telemetry import without_hidden
 
 _WRITE_SECONDS = 0.1  # lines wait that long for others; a killed process loses those
-_CODE = re.compile(rb'\{"(?:code|error)":"([^"]*)"')
 _LONGEST_AGENT = 200
+_SIGNS_OF_HIDDEN = (b"@", b"%40", b"eyJ", b"p8e-")  # looked for without decoding the line
 
 
 class Line(Struct, frozen=True, omit_defaults=True):
@@ -49,6 +50,7 @@ class Line(Struct, frozen=True, omit_defaults=True):
     mismatch: bool = False
     ignored: tuple[str, ...] = ()
     user_agent: str = ""
+    trace_id: str = ""
 
 
 class AccessLog:
@@ -59,10 +61,10 @@ class AccessLog:
         self._encode = _as_json if log_format == "json" else _as_text
         self._lines: list[bytes] = []
 
-    def note(self, scope: Scope, status: int, began: float) -> None:
+    def note(self, scope: Scope, status: int, code: str, seconds: float) -> None:
         """Log a call that the gate has prepared and that has ended with `status`; 0: with none.
 
-        `began` is the monotonic instant of its beginning.
+        `code` is that of its refusal, "" of a success; `seconds` is how long it took.
         """
         state = scope["state"]
         answer: Answer | None = state.get("answer")
@@ -76,31 +78,30 @@ class AccessLog:
             timestamp=self._clock.now(),
             method=scope["method"],
             path=scope["raw_path"].decode("ascii", "backslashreplace"),
-            duration_ms=round((self._clock.monotonic() - began) * 1000, 1),
+            duration_ms=round(seconds * 1000, 1),
             request_id=state["request_id"],
             status=status,
-            code=_code(answer) if status >= 400 else "",
+            code=code,
             correlation_id=state["correlation_id"],
             partner_id=context.partner_id if context is not None else "",
             replayed=answer is not None and answer.replayed,
             mismatch=mismatch,
             ignored=_ignored(scope["query_string"], state.get("parameters")),
             user_agent=(headers.one(b"user-agent") or "")[:_LONGEST_AGENT],
+            trace_id=state.get("trace_id", ""),
         )
         if not self._lines:
             asyncio.get_running_loop().call_later(_WRITE_SECONDS, self.write)
-        self._lines.append(self._encode(line))
+        encoded = self._encode(line)
+        if any(sign in encoded for sign in _SIGNS_OF_HIDDEN):
+            encoded = without_hidden(encoded.decode()).encode()
+        self._lines.append(encoded)
 
     def write(self) -> None:
         """Write the lines that wait."""
         lines, self._lines = self._lines, []
         sys.stderr.write(b"".join(lines).decode())
         sys.stderr.flush()
-
-
-def _code(answer: Answer | None) -> str:
-    found = None if answer is None else _CODE.match(answer.body)
-    return "" if found is None else found[1].decode("ascii", "replace")
 
 
 def _ignored(query: bytes, known: tuple[str, ...] | None) -> tuple[str, ...]:

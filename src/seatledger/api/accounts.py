@@ -5,7 +5,7 @@ import msgspec
 from seatledger.api import answers
 from seatledger.api.context import Context
 from seatledger.api.query import page_links
-from seatledger.contract.bodies import (
+from seatledger.contract.bodies.accounts import (
     CustomerIn,
     CustomerPatchIn,
     DeploymentIn,
@@ -62,11 +62,10 @@ async def post_customer(context: Context) -> Answer:
 async def get_customer(context: Context) -> Answer:
     """GET /v3/customers/{customer-id}."""
     async with context.engine.pool.acquire() as connection:
-        found = await customers.read(connection, context.partner_id, context.params["customer-id"])
-    if found is None:
-        return answers.refusal("1116")
-    quirks = context.world.partner.quirks
-    return Answer(200, render.encode(render.customer(found, found.profile, quirks)))
+        found = await customers.read(
+            connection, context.world.partner, context.params["customer-id"]
+        )
+    return answers.refusal("1116") if found is None else Answer(200, render.encode(found))
 
 
 async def patch_customer(context: Context) -> Answer:

@@ -14,16 +14,20 @@ from seatledger.api import answers
 from seatledger.api.access import AccessLog
 from seatledger.api.context import Context, Headers, new_request_id
 from seatledger.api.interception import Aborted
+from seatledger.api.monitoring import count_call, is_at, trace_call
 from seatledger.contract import limits
 from seatledger.engine.calls import Answer
 from seatledger.engine.context import Engine
 from seatledger.engine.credentials import Credentials, Tokens
+from seatledger.metrics import REQUESTS_IN_FLIGHT
 from seatledger.store import partners
 from seatledger.store.partners import Credential
+from seatledger.tracing import trace_id, tracing
 
 MAX_CONCURRENT_CALLS = 256  # per partner and process (platform.md 13)
 
-_OPEN_PATHS = frozenset({"/ping", "/partnerservice/ping", "/livez", "/readyz"})
+_OPEN_PATHS = frozenset({"/ping", "/partnerservice/ping", "/livez", "/readyz", "/metrics"})
+_MONITORING_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 _OPEN_ROOTS = ("/ims",)
 _NOT_IN_A_SEGMENT = re.compile(r"[/\x00-\x1f\x7f]")
 
@@ -33,7 +37,7 @@ class Gate:
 
     Handlers behind it find a `Context` in the scope's state. Token endpoint, pings, probes and
     what lies under `own_roots` authenticate by rules of their own. Whatever goes wrong behind it
-    is answered in the envelope. While `draining`, answers close their connections: their clients
+    is answered in the envelope. While it drains, answers close their connections: their clients
     come back to a server that stays.
     """
 
@@ -46,13 +50,14 @@ class Gate:
         *,
         own_roots: tuple[str, ...] = (),
         access_log: AccessLog | None = None,
+        metrics_port: int | None = None,
     ) -> None:
         self.app = app
         self.engine = engine
         self.credentials = credentials
         self.tokens = tokens
         self.access_log = access_log
-        self.draining = False
+        self._metrics_port = metrics_port
         self._own_roots = (*_OPEN_ROOTS, *own_roots)
         self._running: dict[str, int] = {}
 
@@ -62,14 +67,24 @@ class Gate:
             await self.app(scope, receive, send)
             return
         _prepare(scope)
+        if tracing.tracer is None or scope["path"] in _MONITORING_PATHS:
+            await self._call(scope, receive, send)
+            return
+        with tracing.call(scope["method"], scope["headers"]):
+            scope["state"]["trace_id"] = trace_id()
+            await self._call(scope, receive, send)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a prepared call, whatever happens behind here, and note what came of it."""
         began = self.engine.clock.monotonic()
         status = 0
+        REQUESTS_IN_FLIGHT.add(1)
 
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if self.draining or scope["state"]["closes"]:
+                if self.engine.draining or scope["state"]["closes"]:
                     message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
@@ -79,18 +94,37 @@ class Gate:
             raise
         except ClientDisconnect:
             return  # nobody is left to be answered
+        except asyncio.CancelledError:
+            if status or not self.engine.draining:
+                raise
+            # The time to finish in is over: what the call had begun is rolled back by now.
+            late = answers.refusal("503", retry_after_seconds=answers.AWAY_SECONDS)
+            await answers.response(scope, late)(scope, receive, noting)
         except Exception as error:
             if status:
                 raise  # part of an answer is out: the server cuts the connection
             await answers.response(scope, answers.failure(scope, error))(scope, receive, noting)
         finally:
-            if self.access_log is not None:
-                self.access_log.note(scope, status, began)
+            self._end(scope, status, self.engine.clock.monotonic() - began)
+
+    def _end(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count, trace and log a call that has ended."""
+        REQUESTS_IN_FLIGHT.add(-1)
+        answer: Answer | None = scope["state"].get("answer")
+        code = answer.code if answer is not None and status >= 400 else ""
+        count_call(scope, status, code, seconds)
+        if "trace_id" in scope["state"]:
+            trace_call(scope, status, code)
+        if self.access_log is not None:
+            self.access_log.note(scope, status, code, seconds)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = _size_refusal(scope) or await self._admitted(scope)
         if isinstance(outcome, Answer):
             await answers.response(scope, outcome)(scope, receive, send)
+            return
+        if outcome is None:
+            await self._within_budget(scope, receive, send)
             return
         with self._counted(outcome) as allowed:
             if allowed:
@@ -99,9 +133,22 @@ class Gate:
         busy = answers.refusal("4118", retry_after_seconds=1)
         await answers.response(scope, busy)(scope, receive, send)
 
+    async def _within_budget(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a call with rules of its own; operations see to their time themselves."""
+        try:
+            async with asyncio.timeout(limits.CALL_SECONDS) as budget:
+                await self.app(scope, receive, send)
+        except TimeoutError as error:
+            if not budget.expired():
+                raise  # the database's
+            scope["state"]["closes"] = True  # its body may still be on the way
+            raise answers.OverBudget from error
+
     async def _admitted(self, scope: Scope) -> Answer | Context | None:
         """Steps 2-6; None for a path that has rules of its own."""
         path: str = scope["path"]
+        if self._metrics_port is not None and is_at(scope, self._metrics_port):
+            return None if path in _MONITORING_PATHS else answers.refusal("404")
         if path in _OPEN_PATHS or any(
             path == root or path.startswith(f"{root}/") for root in self._own_roots
         ):
@@ -178,11 +225,8 @@ class Gate:
         return answers.refusal("4118", retry_after_seconds=max(1, math.ceil(wait)))
 
     @contextmanager
-    def _counted(self, context: Context | None) -> Iterator[bool]:
+    def _counted(self, context: Context) -> Iterator[bool]:
         """Count the partner's running calls; False when it has too many."""
-        if context is None:
-            yield True
-            return
         partner_id = context.partner_id
         running = self._running.get(partner_id, 0)
         if running >= MAX_CONCURRENT_CALLS:

@@ -1,6 +1,6 @@
 """JSON schemas of bodies and answers, made from their Structs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Any, Final, get_args
 
@@ -8,17 +8,23 @@ import msgspec
 
 from seatledger.api.operations import Operation
 from seatledger.api.tokens import TokenOut
-from seatledger.contract import bodies
+from seatledger.contract.bodies.common import Body
+from seatledger.contract.bodies.orders import (
+    NewOrderIn,
+    PreviewRenewalOrderIn,
+    RenewalOrderIn,
+    ReturnOrderIn,
+)
 from seatledger.contract.fields import shape_of
 from seatledger.contract.resources import ErrorOut
 
 REF_TEMPLATE: Final = "#/components/schemas/{name}"
 
 _ORDER_TYPES: Final[dict[type[msgspec.Struct], list[str]]] = {
-    bodies.NewOrderIn: ["NEW", "PREVIEW"],
-    bodies.RenewalOrderIn: ["RENEWAL"],
-    bodies.PreviewRenewalOrderIn: ["PREVIEW_RENEWAL"],
-    bodies.ReturnOrderIn: ["RETURN"],
+    NewOrderIn: ["NEW", "PREVIEW"],
+    RenewalOrderIn: ["RENEWAL"],
+    PreviewRenewalOrderIn: ["PREVIEW_RENEWAL"],
+    ReturnOrderIn: ["RETURN"],
 }
 """Which body of an order belongs to which `orderType`."""
 
@@ -59,13 +65,19 @@ def components(operations: Iterable[Operation]) -> dict[str, Any]:
     ordered = sorted(types, key=lambda cls: cls.__name__)
     _, found = msgspec.json.schema_components(ordered, ref_template=REF_TEMPLATE)
     schemas: dict[str, Any] = {name: _adapted(found[name]) for name in sorted(found)}
-    for name, schema in schemas.items():
-        cls = getattr(bodies, name, None)
-        if cls is not None:
-            _describe_unread(schema["properties"], cls)
+    for body in _bodies(Body):
+        if body.__name__ in schemas:
+            _describe_unread(schemas[body.__name__]["properties"], body)
     for cls, names in _ORDER_TYPES.items():
         schemas[cls.__name__]["properties"]["orderType"] = {"type": "string", "enum": names}
     return schemas
+
+
+def _bodies(kind: type[Body]) -> Iterator[type[Body]]:
+    """Every body of a kind, and every part of one."""
+    for one in kind.__subclasses__():
+        yield one
+        yield from _bodies(one)
 
 
 def _describe_unread(properties: dict[str, Any], cls: type[msgspec.Struct]) -> None:

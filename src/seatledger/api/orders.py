@@ -8,7 +8,7 @@ from seatledger.api import answers
 from seatledger.api.body import Malformed, parse_object
 from seatledger.api.context import Context
 from seatledger.api.query import Query, page_links
-from seatledger.contract.bodies import (
+from seatledger.contract.bodies.orders import (
     LongReferenceReturnIn,
     NewOrderIn,
     OrderLineIn,
@@ -80,6 +80,13 @@ def read_order(
         raw = parse_object(body)
     except Malformed as error:
         return None, Refused("400", error.details)
+    return read_parsed(raw, query, customer_id, partner, tracker_id)
+
+
+def read_parsed(
+    raw: dict[str, Any], query: Query, customer_id: str, partner: Partner, tracker_id: str = ""
+) -> Reading:
+    """The same for a body that has been parsed."""
     order_type = raw.get("orderType")
     if order_type in (None, ""):
         return None, Refused("1122", ("orderType",))

@@ -9,7 +9,7 @@ from seatledger.api import answers
 from seatledger.api.body import Malformed, parse_object
 from seatledger.api.context import Context
 from seatledger.api.query import Query, instant_of
-from seatledger.contract.bodies import PriceListFiltersIn, PriceListIn
+from seatledger.contract.bodies.price_lists import PriceListFiltersIn, PriceListIn
 from seatledger.contract.statuses import ACTIVE
 from seatledger.contract.walker import FieldFaults, decode, in_document_order
 from seatledger.domain.calendar import utc_day

@@ -2,7 +2,7 @@
 
 from seatledger.api import answers
 from seatledger.api.context import Context
-from seatledger.contract.bodies import SubscriptionIn, SubscriptionPatchIn
+from seatledger.contract.bodies.subscriptions import SubscriptionIn, SubscriptionPatchIn
 from seatledger.engine import render, subscriptions
 from seatledger.engine.calls import Answer
 from seatledger.engine.subscriptions import Resets

@@ -2,7 +2,24 @@
 
 from seatledger.api import accounts, flex_discounts, orders, price_list, subscriptions
 from seatledger.api.operations import Operation
-from seatledger.contract import bodies, resources
+from seatledger.contract import resources
+from seatledger.contract.bodies.accounts import (
+    CustomerIn,
+    CustomerPatchIn,
+    DeploymentIn,
+    DeploymentPatchIn,
+    ResellerIn,
+    ResellerPatchIn,
+)
+from seatledger.contract.bodies.orders import (
+    NewOrderIn,
+    OrderPatchIn,
+    PreviewRenewalOrderIn,
+    RenewalOrderIn,
+    ReturnOrderIn,
+)
+from seatledger.contract.bodies.price_lists import PriceListIn
+from seatledger.contract.bodies.subscriptions import SubscriptionIn, SubscriptionPatchIn
 
 _FORM = ("400", "1117", "1121", "1122")
 _PROFILE = (*_FORM, "1118", "2126", "2135")
@@ -11,7 +28,7 @@ _CUSTOMER = "/v3/customers/{customer-id}"
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v3/resellers", "Create a reseller", accounts.post_reseller, "write", 201,
-        resources.ResellerOut, bodies.ResellerIn, (*_PROFILE, "1114"),
+        resources.ResellerOut, ResellerIn, (*_PROFILE, "1114"),
     ),
     Operation(
         "GET", "/v3/resellers/{reseller-id}", "Get a reseller", accounts.get_reseller, "read",
@@ -19,12 +36,12 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "PATCH", "/v3/resellers/{reseller-id}", "Update a reseller", accounts.patch_reseller,
-        "write", 200, resources.ResellerOut, bodies.ResellerPatchIn,
+        "write", 200, resources.ResellerOut, ResellerPatchIn,
         (*_PROFILE, "1115", "1119", "1125", "5122"),
     ),
     Operation(
         "POST", "/v3/customers", "Create a customer", accounts.post_customer, "write", 201,
-        resources.CustomerOut, bodies.CustomerIn,
+        resources.CustomerOut, CustomerIn,
         (*_PROFILE, "1115", "1126", "1127", "1135", "1139", "1142", "1147"),
     ),
     Operation(
@@ -33,12 +50,12 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "PATCH", _CUSTOMER, "Update a customer", accounts.patch_customer, "write", 200,
-        resources.CustomerOut, bodies.CustomerPatchIn,
+        resources.CustomerOut, CustomerPatchIn,
         (*_PROFILE, "1116", "1119", "1125", "1135", "1139", "1142", "1147"),
     ),
     Operation(
         "POST", f"{_CUSTOMER}/deployments", "Create a deployment", accounts.post_deployment,
-        "write", 201, resources.DeploymentOut, bodies.DeploymentIn,
+        "write", 201, resources.DeploymentOut, DeploymentIn,
         (*_FORM, "1116", "1118", "1139", "1140", "1141", "1142"),
     ),
     Operation(
@@ -53,15 +70,15 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "PATCH", _CUSTOMER + "/deployments/{deployment-id}", "Update a deployment",
         accounts.patch_deployment, "write", 200, resources.DeploymentOut,
-        bodies.DeploymentPatchIn, (*_FORM, "1116", "1118", "1119", "2138"),
+        DeploymentPatchIn, (*_FORM, "1116", "1118", "1119", "2138"),
     ),
     Operation(
         "POST", f"{_CUSTOMER}/orders", "Place, preview, renew or return an order",
         orders.post_order, "preview", 201, resources.OrderOut,
-        bodies.NewOrderIn
-        | bodies.RenewalOrderIn
-        | bodies.PreviewRenewalOrderIn
-        | bodies.ReturnOrderIn,
+        NewOrderIn
+        | RenewalOrderIn
+        | PreviewRenewalOrderIn
+        | ReturnOrderIn,
         (
             *_FORM, "1116", "1139", "1140", "1142", "2115", "2116", "2117", "2118", "2119",
             "2120", "2121", "2122", "2123", "2124", "2125", "2126", "2127", "2128", "2129",
@@ -85,13 +102,13 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "PATCH", _CUSTOMER + "/orders/{order-id}", "Update the reference of an order",
-        orders.patch_order, "write", 200, resources.OrderOut, bodies.OrderPatchIn,
+        orders.patch_order, "write", 200, resources.OrderOut, OrderPatchIn,
         (*_FORM, "1119", "2115", "2126"),
     ),
     Operation(
         "POST", f"{_CUSTOMER}/subscriptions", "Schedule a subscription for the next term",
         subscriptions.post_subscription, "write", 200, resources.SubscriptionOut,
-        bodies.SubscriptionIn,
+        SubscriptionIn,
         (
             *_FORM, "1116", "1139", "1140", "2122", "2124", "2125", "2128", "2129", "2138",
             "2147", "3116", "3120", "3122", "3123", "3132", "5123", "5124", "5125", "5126",
@@ -110,7 +127,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "PATCH", _CUSTOMER + "/subscriptions/{subscription-id}",
         "Update the renewal settings of a subscription", subscriptions.patch_subscription,
-        "write", 200, resources.SubscriptionOut, bodies.SubscriptionPatchIn,
+        "write", 200, resources.SubscriptionOut, SubscriptionPatchIn,
         (
             *_FORM, "1119", "2147", "3115", "3116", "3119", "3120", "3123", "5123", "5124",
             "5125", "5126", "5127", "5128", "5129",
@@ -134,7 +151,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST", "/v3/pricelist", "Read a price list", price_list.post_price_list, "read", 200,
-        resources.PriceListOut, bodies.PriceListIn,
+        resources.PriceListOut, PriceListIn,
         ("400", "1121", "1122", "1159", "1160", "1161", "1162", "1164", "5122"),
         query=("limit", "offset"),
     ),

@@ -10,23 +10,25 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from seatledger.domain.agenda import Fact
 from seatledger.domain.due_work import Supply, let_happen
-from seatledger.domain.model import Customer
+from seatledger.domain.effects import Fact
 from seatledger.domain.reconciliation import closing_after, month_closed_at
 from seatledger.engine.claims import Scope, work_off
 from seatledger.engine.reconciliation import generate
-from seatledger.engine.settle import Settled, settle_due
+from seatledger.engine.settle import Settled, event_of, settle_accounts, settle_orders
 from seatledger.engine.world import World
+from seatledger.metrics import HAPPENED
 from seatledger.store import agenda as store
-from seatledger.store import partners, rows
+from seatledger.store import due as due_work
+from seatledger.store import rows
 from seatledger.store.agenda import Changes, Waiting
 from seatledger.store.database import transaction
 from seatledger.store.ids import Ids, subscription_id
 from seatledger.store.rows import AnyConnection, AnyPool
 from seatledger.store.settling import Claim, Event
+from seatledger.tracing import tracing
 
-MONTH_END = "reconciliation_month_end"
+SETTLEMENT, MONTH_END = "settlement", "reconciliation_month_end"
 
 
 class Occurred(Struct, frozen=True):
@@ -50,15 +52,21 @@ async def carry_out_due(
     """
     done: list[Occurred] = []
     while True:
-        settled = await settle_due(source, world, at, scope)
-        happened = await run_agenda(source, world, ids, at, scope)
-        done += [_settlement(one) for one in settled]
+        sorts = await due_work.sorts_due(source, world.partner_id, at)
+        settled: list[Settled] = []
+        if sorts & {"reseller", "customer"}:
+            settled += await settle_accounts(source, world, at, scope, kinds=sorts)
+        if settled or "order" in sorts:
+            settled += await settle_orders(source, world, at, scope)
+        happened: list[Occurred] = []
+        if settled or "agenda" in sorts:
+            happened = await run_agenda(source, world, ids, at, scope)
+        done += [told for one in settled for told in _settlement(one)]
         done += happened
-        is_spent = scope.most is not None and len(done) >= scope.most
-        if is_spent:
+        if _is_spent(scope, done):
             return done
         if not happened:
-            return done + await close_months(source, world, at)
+            return done + await close_months(source, world, at, scope)
 
 
 async def carry_out_agenda(
@@ -68,38 +76,51 @@ async def carry_out_agenda(
     done: list[Occurred] = []
     while happened := await run_agenda(source, world, ids, at, scope):
         done += happened
-        if scope.most is not None and len(done) >= scope.most:
+        if _is_spent(scope, done):
             return done
-    return done + await close_months(source, world, at)
+    return done + await close_months(source, world, at, scope)
+
+
+def _is_spent(scope: Scope, done: Sequence[Occurred]) -> bool:
+    return scope.is_over() or (scope.most is not None and len(done) >= scope.most)
 
 
 async def close_months(
-    source: AnyPool | AnyConnection, world: World, at: datetime
+    source: AnyPool | AnyConnection, world: World, at: datetime, scope: Scope
 ) -> list[Occurred]:
     """Generate the reconciliation files of months that close by `at` (orders.md 9)."""
     done: list[Occurred] = []
-    while True:
+    while not scope.is_over():
         async with transaction(source) as connection:
-            closing = await partners.closes_month_at(connection, world.partner_id)
+            closing = await store.closes_month_at(connection, world.partner_id)
             if closing is None or closing > at:
                 return done
             month = month_closed_at(closing)
             await generate(connection, world, month, at)
-            await partners.set_closing(connection, world.partner_id, closing_after(closing))
+            await store.set_closing(connection, world.partner_id, closing_after(closing))
             event = Event(world.partner_id, at, MONTH_END, result=month)
             await rows.insert(connection, "event", [event])
+        HAPPENED.add(MONTH_END)
         done.append(Occurred(at, MONTH_END, month))
+        if closing_after(closing) > at:
+            break
+    return done
 
 
-def _settlement(one: Settled) -> Occurred:
-    return Occurred(
+def _settlement(one: Settled) -> list[Occurred]:
+    settled = Occurred(
         one.at,
-        "settlement",
+        SETTLEMENT,
         one.to,
         one.customer_id,
         order_id=one.id if one.kind == "order" else "",
         reseller_id=one.id if one.kind == "reseller" else "",
     )
+    return [settled, *(_occurred(one.customer_id, fact, one.at) for fact in one.facts)]
+
+
+def _occurred(customer_id: str, fact: Fact, at: datetime) -> Occurred:
+    return Occurred(at, fact.kind, fact.result, customer_id, fact.order_id, fact.subscription_id)
 
 
 async def run_agenda(
@@ -107,25 +128,37 @@ async def run_agenda(
 ) -> list[Occurred]:
     """Let happen what falls due for customers by the business instant `at`.
 
-    What makes an order settles it in the same transaction, unless settlement holds it.
+    What makes an order settles it in the same transaction, unless settlement, as it is by then,
+    holds it.
     """
+    present = world
 
     async def lock(connection: AnyConnection, claim: Claim) -> list[str]:
+        nonlocal present
+        settlement = await store.hold_settlement(connection, world.partner_id)
+        if settlement is None:
+            return []
+        present = world.with_settlement(*settlement)
         return await store.lock_due(connection, world.partner_id, at, claim)
 
     async def carry_out(connection: AnyConnection, locked: Sequence[str]) -> list[Occurred]:
-        waiting = await store.load_due(connection, locked, world.partner.status)
-        await ids.reserve_orders(connection, len(waiting))  # last: others take ids as they wait
-        changes = Changes([], [], [], [], [], [])
-        done: list[Occurred] = []
-        for one in waiting:
-            done += _next(one, world, ids, at, changes)
-        await store.save(connection, changes)
-        return done
+        with tracing.span("anniversary", partner_id=world.partner_id, customers=len(locked)):
+            waiting = await store.load_due(connection, locked, world.partner.status)
+            # Last: others take ids as they wait.
+            await ids.reserve_orders(connection, len(waiting))
+            changes = Changes([], [], [], [], [], [])
+            done: list[Occurred] = []
+            for one in waiting:
+                done += _next(one, present, ids, at, changes)
+            await store.save(connection, changes)
+            return done
 
-    return await work_off(
+    done = await work_off(
         source, scope, lock, carry_out, lambda one: one.customer_id, in_turns=True
     )
+    for one in done:
+        HAPPENED.add(one.kind)
+    return done
 
 
 def _next(
@@ -151,22 +184,5 @@ def _next(
     changes.subscriptions += happened.subscriptions
     changes.entries += happened.entries
     changes.redemptions += happened.redemptions
-    changes.events += [_event(customer, fact, at) for fact in happened.facts]
-    return [
-        Occurred(
-            at, fact.kind, fact.result, customer.customer_id, fact.order_id, fact.subscription_id
-        )
-        for fact in happened.facts
-    ]
-
-
-def _event(customer: Customer, fact: Fact, at: datetime) -> Event:
-    return Event(
-        customer.partner_id,
-        at,
-        fact.kind,
-        customer.customer_id,
-        fact.order_id,
-        fact.subscription_id,
-        fact.result,
-    )
+    changes.events += [event_of(customer, fact, at) for fact in happened.facts]
+    return [_occurred(customer.customer_id, fact, at) for fact in happened.facts]

@@ -6,7 +6,7 @@ A customer is in one batch in flight per process; its orders within a batch are 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from seatledger.contract.limits import MAX_ATTEMPTS, MAX_WAIT_SECONDS
 from seatledger.engine.calls import Unavailable
@@ -22,10 +22,14 @@ R = TypeVar("R")
 
 
 class Lost:
-    """A result that says: somebody else was faster, judge this one again."""
+    """A result that says: judge this one again."""
 
 
 LOST = Lost()
+"""Somebody else was faster, or holds what it needs: again after a pause."""
+
+BEHIND = Lost()
+"""One before it in the batch may take what it wants, or fail to: again at once, as no round."""
 
 
 class _Waiting(Generic[T, R]):
@@ -49,13 +53,16 @@ class _Waiting(Generic[T, R]):
         self.fail(Unavailable(1))
 
 
+_Again: TypeAlias = list[tuple[_Waiting[T, R], Lost]]  # items to run again, and why
+
+
 class Batcher(Generic[T, R]):
     """Runs waiting items in batches.
 
     `run` answers a list of results in the order of its items. `LOST` ones go round again after a
-    pause, five times at most. An exception fails the batch: its items are then run one by one, so
-    that one bad order never fails its neighbours, as long as their time lasts; only Unavailable
-    is everyone's.
+    pause, five times at most, `BEHIND` ones at once: the first of a batch never is. An exception
+    fails the batch: its items are then run one by one, so that one bad order never fails its
+    neighbours, as long as their time lasts; only Unavailable is everyone's.
     """
 
     def __init__(
@@ -131,12 +138,28 @@ class Batcher(Generic[T, R]):
         return batch
 
     async def _work(self, batch: list[_Waiting[T, R]]) -> None:
-        lost: list[_Waiting[T, R]] = []
+        again: _Again[T, R] = []
         try:
-            await self._finish(batch, lost)
+            await self._finish(batch, again)
         finally:
-            resting = self._rest(lost)
+            resting = self._send_round(again)
             self._busy.difference_update({waiting.group for waiting in batch} - resting)
+
+    def _send_round(self, again: _Again[T, R]) -> set[Hashable]:
+        """Send items round again; gives the groups that stay busy while they pause.
+
+        What is behind others goes first now, unless an item of its group pauses.
+        """
+        now = asyncio.get_running_loop().time()
+        pausing = {waiting.group for waiting, why in again if why is LOST}
+        for waiting, _ in reversed(again):
+            if waiting.group in pausing:
+                continue
+            if now >= waiting.deadline:
+                waiting.expire()
+            else:
+                self._enqueue(waiting, first=True)
+        return self._rest([waiting for waiting, _ in again if waiting.group in pausing])
 
     def _rest(self, lost: list[_Waiting[T, R]]) -> set[Hashable]:
         """Send lost items round again after a pause: whoever was faster may not be done yet.
@@ -167,14 +190,14 @@ class Batcher(Generic[T, R]):
             self._enqueue(waiting, first=True)
         self._go_on()
 
-    async def _finish(self, batch: Sequence[_Waiting[T, R]], lost: list[_Waiting[T, R]]) -> None:
+    async def _finish(self, batch: Sequence[_Waiting[T, R]], again: _Again[T, R]) -> None:
         try:
             results = await self._run([waiting.item for waiting in batch])
             assert len(results) == len(batch), "a result for every item"
         except Exception as error:  # noqa: BLE001 - whatever it was goes to the caller it concerns
             if len(batch) > 1 and not isinstance(error, Unavailable):
                 for waiting in batch:
-                    await self._finish_alone(waiting, lost)
+                    await self._finish_alone(waiting, again)
             else:
                 for waiting in batch:
                     waiting.fail(error)
@@ -183,12 +206,12 @@ class Batcher(Generic[T, R]):
             if waiting.future.done():
                 continue
             if isinstance(result, Lost):
-                lost.append(waiting)
+                again.append((waiting, result))
             else:
                 waiting.future.set_result(result)
 
-    async def _finish_alone(self, waiting: _Waiting[T, R], lost: list[_Waiting[T, R]]) -> None:
+    async def _finish_alone(self, waiting: _Waiting[T, R], again: _Again[T, R]) -> None:
         if asyncio.get_running_loop().time() < waiting.deadline:
-            await self._finish([waiting], lost)
+            await self._finish([waiting], again)
         else:
             waiting.expire()

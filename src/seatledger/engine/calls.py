@@ -1,6 +1,7 @@
 """A call as the engine sees it, its answer, and what is kept for replay (platform.md 5)."""
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from seatledger.engine import render
 from seatledger.store.placing import Stored
 
 _MISMATCH_DETAIL = "X-Correlation-Id was already used with a different request"
+_CODE = re.compile(rb'\{"(?:code|error)":"([^"]*)"')
 _NEVER_STORED_CODES = frozenset({"400", "4119", "4120", "4122"})
 _STORED_STATUSES = frozenset({200, 201, 202, 400, 404, 422})
 
@@ -66,6 +68,12 @@ class Answer(Struct, frozen=True):
     mismatch: bool = False
     retry_after_seconds: int | None = None
     media_type: str = "application/json"
+
+    @property
+    def code(self) -> str:
+        """The code a refusal's body begins with; "" in any other body."""
+        found = _CODE.match(self.body)
+        return "" if found is None else found[1].decode("ascii", "replace")
 
 
 def alive_since(now: datetime) -> datetime:

@@ -7,6 +7,7 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
+from seatledger.metrics import WORK_FAILED
 from seatledger.store import settling
 from seatledger.store.database import is_away, transaction
 from seatledger.store.rows import AnyConnection, AnyPool
@@ -14,6 +15,8 @@ from seatledger.store.settling import Claim
 
 BATCH_CUSTOMERS = 100
 ATTEMPTS_BEFORE_PARKING = 5
+_RETRY = "tried again by itself, up to five times in all; orders of this customer wait meanwhile"
+_RESUME = "remove the cause, then: seatledger customer resume {}"
 _ANOTHER_FIRST = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 
 log = structlog.get_logger()
@@ -27,13 +30,15 @@ class Scope(Struct, frozen=True):
     """How far a call goes: which customers, how many pieces of work, and whether it waits.
 
     With `wait` customers in use elsewhere are waited for, otherwise passed over. `failed` are
-    customers to leave alone; those whose work fails join them.
+    customers to leave alone; those whose work fails join them. Once `is_over` says so no further
+    batch begins: what is left stays due.
     """
 
     customer_ids: Sequence[str] | None = None
     most: int | None = None
     wait: bool = False
     failed: set[str] = set()
+    is_over: Callable[[], bool] = lambda: False
 
 
 async def work_off(
@@ -55,7 +60,7 @@ async def work_off(
     done: list[T] = []
     remaining = scope.most
     in_vain: set[str] = set()
-    while remaining is None or remaining > 0:
+    while (remaining is None or remaining > 0) and not scope.is_over():
         limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
         claim = Claim(scope.customer_ids, scope.failed | in_vain, limit, scope.wait)
         locked, results = await _batch(source, claim, lock, carry_out, scope.failed)
@@ -107,4 +112,12 @@ async def _note_failure(
         parked = await settling.count_attempt(
             connection, customer_id, reason, limit=ATTEMPTS_BEFORE_PARKING
         )
-    log.error("work failed", customer_id=customer_id, reason=reason, parked=parked, exc_info=error)
+    WORK_FAILED.add()
+    log.error(
+        "work failed",
+        customer_id=customer_id,
+        reason=reason,
+        parked=parked,
+        next=_RESUME.format(customer_id) if parked else _RETRY,
+        exc_info=error,
+    )

@@ -9,7 +9,10 @@ from seatledger.store.rows import AnyPool
 
 
 class Engine:
-    """Pool, clock, worlds, ids, and the two ways of writing."""
+    """Pool, clock, worlds, ids, and the two ways of writing.
+
+    While it is `draining` the process is about to stop: long work ends where it can.
+    """
 
     def __init__(self, pool: AnyPool, clock: RealClock, *, sandbox: bool) -> None:
         self.pool = pool
@@ -18,6 +21,7 @@ class Engine:
         self.ids = Ids()
         self.orders = Orders(pool, self.worlds, self.ids)
         self.writes = Writes(pool, self.worlds)
+        self.draining = False
 
     async def drain(self) -> None:
         """Finish what has been accepted for processing."""

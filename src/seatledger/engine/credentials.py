@@ -5,7 +5,7 @@ import hmac
 import secrets
 from collections.abc import Hashable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -13,7 +13,7 @@ from joserfc.jwk import OctKey
 
 from seatledger.clock import RealClock
 from seatledger.store import partners
-from seatledger.store.partners import Credential
+from seatledger.store.partners import Credential, Secret
 from seatledger.store.rows import AnyPool
 
 DEFAULT_SCOPES = ("openid", "AdobeID", "read_organizations", "ent_partners_sdk")
@@ -21,23 +21,30 @@ MIN_KEY_BYTES = 32
 MAX_CLIENT_ID_CHARACTERS = 200
 
 _SCRYPT: dict[str, Any] = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
-_KEPT_SECONDS = 5.0  # how long a process may act on a credential that another one changed
+# How long a process may act on a credential that has been changed: whoever disables one waits as
+# long, and then no process takes it any more. No call has to ask the database for that.
+KEPT_SECONDS: Final = 2.0
 _MOST_CREDENTIALS = 10_000
 _MOST_TOKENS = 10_000
 _MOST_NAMES = 10_000
 _MINUTE = 60.0
 
 
-def hash_secret(secret: str) -> str:
-    """A salted scrypt hash of a client secret."""
+def hash_secret(secret: str) -> Secret:
+    """A client secret as it is stored: its salted scrypt hash, good for ever."""
     salt = secrets.token_bytes(16)
     digest = hashlib.scrypt(secret.encode(), salt=salt, **_SCRYPT)
-    return f"scrypt${salt.hex()}${digest.hex()}"
+    return Secret(f"scrypt${salt.hex()}${digest.hex()}")
 
 
-def secret_matches(secret: str, stored: str) -> bool:
-    """Whether a secret has a stored hash; takes the same time for every wrong one."""
-    _, salt, digest = stored.split("$")
+def is_live(secret: Secret, real: datetime) -> bool:
+    """Whether a stored secret is good at a real instant."""
+    return secret.until is None or real < secret.until
+
+
+def secret_matches(secret: str, stored: Secret) -> bool:
+    """Whether a secret is the stored one; takes the same time for every wrong one."""
+    _, salt, digest = stored.hash.split("$")
     found = hashlib.scrypt(secret.encode(), salt=bytes.fromhex(salt), **_SCRYPT)
     return hmac.compare_digest(found, bytes.fromhex(digest))
 
@@ -56,9 +63,9 @@ class Credentials:
         self._kept: dict[str, tuple[float, Credential]] = {}
 
     async def find(self, client_id: str) -> Credential | None:
-        """The credential of an API key, as it was a few seconds ago; None if there is none."""
+        """The credential of an API key as it was at most KEPT_SECONDS ago, None without one."""
         kept = self._kept.get(client_id)
-        if kept is not None and self._clock.monotonic() - kept[0] < _KEPT_SECONDS:
+        if kept is not None and self._clock.monotonic() - kept[0] < KEPT_SECONDS:
             return kept[1]
         return await self.read(client_id)
 
@@ -66,6 +73,7 @@ class Credentials:
         """The credential of an API key as it is now."""
         if not 0 < len(client_id) <= MAX_CLIENT_ID_CHARACTERS or "\0" in client_id:
             return None
+        since = self._clock.monotonic()
         async with self._pool.acquire() as connection:
             credential = await partners.load_credential(connection, client_id)
         if credential is None:
@@ -73,7 +81,7 @@ class Credentials:
         else:
             if len(self._kept) >= _MOST_CREDENTIALS:
                 self._kept.clear()
-            self._kept[client_id] = (self._clock.monotonic(), credential)
+            self._kept[client_id] = (since, credential)
         return credential
 
 
@@ -112,6 +120,8 @@ class Tokens:
     def _verify(self, token: str) -> tuple[str, datetime] | None:
         try:
             claims = jwt.decode(token, self._key, algorithms=["HS256"]).claims
+            if "aud" in claims or "nbf" in claims:  # RFC 7519: not for us, or not yet
+                return None
             expires = datetime.fromtimestamp(claims["exp"], tz=self._clock.now().tzinfo)
             return str(claims["sub"]), expires
         except (JoseError, ValueError, KeyError, TypeError, OverflowError):

@@ -1,11 +1,14 @@
 """Customers: create, read, update (accounts.md 5.4-5.6, 6)."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from seatledger.contract.statuses import ACTIVE, BLOCKED, PENDING
+from seatledger.contract.resources import CustomerOut
+from seatledger.contract.statuses import ACTIVE, BLOCKED, PENDING, SCHEDULED
 from seatledger.contract.walker import in_document_order
 from seatledger.domain import agenda, commitment_requests
 from seatledger.domain.calendar import add_years, utc_day
@@ -29,6 +32,7 @@ _READ_ONLY = (
     "customerId", "resellerId", "status", "discounts", "tags", "cotermDate", "creationDate",
     "links",
 )  # fmt: skip
+_BARE_WITHOUT_SEATS = "omit_discounts_without_active_subscriptions"
 _LARGE_AGENCY = "LARGE_GOVERNMENT_AGENCY"
 _NOT_WITH_COMMIT = "3YC Customer not allowed for"
 _LONGEST_TERM_YEARS = {"EDU": 4}
@@ -92,19 +96,32 @@ async def create(scene: Scene, body: Body, ids: Ids) -> Done | Refused:
 
     return Done(
         201,
-        render.customer(customer, profile, partner.quirks),
+        await _resource(scene.connection, customer, profile, partner.quirks),
         (write, contacts.keep_names(partner.partner_id, profile)),
         validates_account=True,
     )
 
 
-async def read(connection: AnyConnection, partner_id: str, customer_id: str) -> Customer | None:
-    """A customer with the contact names the partner knows; None if unknown."""
-    customer = await accounts.customer(connection, partner_id, customer_id)
+async def read(connection: AnyConnection, partner: Partner, customer_id: str) -> CustomerOut | None:
+    """The resource with the contact names the partner knows; None if unknown."""
+    customer = await accounts.customer(connection, partner.partner_id, customer_id)
     if customer is None:
         return None
-    profile = await contacts.with_known_names(connection, partner_id, customer.profile)
-    return replace(customer, profile=normalized_profile(profile, "customer"))
+    profile = await contacts.with_known_names(connection, partner.partner_id, customer.profile)
+    profile = normalized_profile(profile, "customer")
+    return await _resource(connection, customer, profile, partner.quirks)
+
+
+async def _resource(
+    connection: AnyConnection, customer: Customer, profile: dict[str, Any], quirks: Collection[str]
+) -> CustomerOut:
+    """The resource; a quirk leaves `discounts` out while nothing is active (accounts.md 18)."""
+    resource = render.customer(customer, profile, quirks)
+    if _BARE_WITHOUT_SEATS in quirks and not await accounts.has_subscription_in(
+        connection, customer.customer_id, (ACTIVE,)
+    ):
+        return replace(resource, discounts=UNSET)
+    return resource
 
 
 async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
@@ -153,7 +170,7 @@ async def update(scene: Scene, customer_id: str, body: Body) -> Done | Refused:
 
     return Done(
         200,
-        render.customer(changed, profile, partner.quirks),
+        await _resource(scene.connection, changed, profile, partner.quirks),
         (write, contacts.keep_names(partner.partner_id, profile)),
         validates_account=again,
     )
@@ -193,16 +210,15 @@ async def _fixed_refusal(
 ) -> Refused | None:
     """1119: fields that cannot change, or not in the customer's present state."""
     connection = scene.connection
-    shown = await read(connection, stored.partner_id, stored.customer_id)
+    shown = await read(connection, scene.world.partner, stored.customer_id)
     assert shown is not None
-    quirks = scene.world.partner.quirks
-    resource = render.to_builtins(render.customer(shown, shown.profile, quirks))
+    resource = render.to_builtins(shown)
     fixed = [*fixed_field_faults(raw, stored.profile), *asked.fixed]
     sub_segments = raw["companyProfile"].get("marketSubSegments")
     if sub_segments is not None and sub_segments != stored.sub_segments:
         fixed.append("companyProfile.marketSubSegments")
-    if profile["marketSegment"] != stored.segment and await accounts.has_running_subscription(
-        connection, stored.customer_id
+    if profile["marketSegment"] != stored.segment and await accounts.has_subscription_in(
+        connection, stored.customer_id, (ACTIVE, SCHEDULED)
     ):
         fixed.append("companyProfile.marketSegment")
     fixed += read_only_faults(raw, resource, _READ_ONLY)

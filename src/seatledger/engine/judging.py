@@ -6,6 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
+from opentelemetry.trace import SpanContext
 
 from seatledger.contract.limits import MAX_LINES
 from seatledger.contract.statuses import (
@@ -21,7 +22,7 @@ from seatledger.domain.orders.renewal_orders import decide_preview_renewal, deci
 from seatledger.domain.orders.request import OrderRequest
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
-from seatledger.engine.batcher import LOST, Lost
+from seatledger.engine.batcher import BEHIND, Lost
 from seatledger.engine.calls import Answer, Call, alive_since, is_stored, refused, replay
 from seatledger.engine.placeholders import placeholder
 from seatledger.engine.world import World
@@ -41,12 +42,13 @@ class OrderCall(Struct, frozen=True):
 
     `read` gives the order type, as far as it could be understood, and the typed order or the
     refusal its form has earned. It is given the partner because settings decide what a form may
-    hold.
+    hold. `span` is the call's, when there are traces.
     """
 
     call: Call
     customer_id: str
     read: Callable[[Partner], Reading]
+    span: SpanContext | None = None
 
 
 class Job(Struct, frozen=True):
@@ -134,8 +136,8 @@ def _seats(request: OrderRequest | Refused) -> int:
 def decide_in_turn(jobs: Sequence[Job], known: Sequence[Known], ids: Ids) -> list[Judged | Lost]:
     """Judge a batch; an order sees those of its customer that were accepted before it.
 
-    LOST are calls with an id, or a one-time code, that a call before them is about to record:
-    judged again, they find what that one has left.
+    BEHIND are calls with an id, or a one-time code, that a call before them is about to record:
+    judged again, they find what that one has left, or may have it themselves.
     """
     accepted: dict[Hashable, list[Outcome]] = {}
     recorded: set[Hashable] = set()
@@ -151,7 +153,7 @@ def decide_in_turn(jobs: Sequence[Job], known: Sequence[Known], ids: Ids) -> lis
         if result.outcome is not None:
             names = _recorded_ids(call) | _one_time_codes(result.outcome)
             if not recorded.isdisjoint(names):
-                judged.append(LOST)
+                judged.append(BEHIND)
                 continue
             recorded |= names
             if before and account is not None:

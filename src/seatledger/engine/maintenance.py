@@ -63,7 +63,7 @@ class PartnerFileError(ValueError):
 
 async def check(database_url: str) -> Report:
     """Run the invariants over every customer of the installation."""
-    async with _pool(database_url) as pool:
+    async with _pool(database_url, reads=True) as pool:
         return await check_partner(pool, None)
 
 
@@ -243,18 +243,18 @@ async def _apply_credential(
     credential = known or Credential(
         client_id, partner_id, (), DEFAULT_SCOPES, "full", "active", "operator"
     )
-    await partners.put_credential(connection, replace(credential, secret_hashes=hashes))
+    await partners.put_credential(connection, replace(credential, secrets=hashes))
     return [f"client id {client_id}", *(f"client secret {one} (shown once)" for one in made)]
 
 
 def _has_secrets(credential: Credential, secrets: Sequence[str]) -> bool:
-    hashes = credential.secret_hashes
-    return len(secrets) == len(hashes) and all(map(secret_matches, secrets, hashes))
+    held = credential.secrets
+    return len(secrets) == len(held) and all(map(secret_matches, secrets, held))
 
 
 @asynccontextmanager
-async def _pool(database_url: str) -> AsyncIterator[AnyPool]:
-    pool = await connect(database_url, 2)
+async def _pool(database_url: str, *, reads: bool = False) -> AsyncIterator[AnyPool]:
+    pool = await connect(database_url, 2, reads=reads)
     try:
         yield pool
     finally:

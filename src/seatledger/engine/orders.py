@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import asyncpg
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from seatledger.domain.outcome import Refused
 from seatledger.engine.batcher import LOST, Batcher, Lost
@@ -15,11 +16,13 @@ from seatledger.engine.in_flight import InFlight
 from seatledger.engine.judging import Job, Judged, OrderCall, asked_of, decide_in_turn, job_in
 from seatledger.engine.settle import settle_orders
 from seatledger.engine.world import Worlds
+from seatledger.metrics import BATCH_LOST, BATCH_ORDERS, BATCH_SECONDS, ORDERS
 from seatledger.store import placing
 from seatledger.store.database import is_away
 from seatledger.store.ids import Ids
 from seatledger.store.placing import Known, Outcome
 from seatledger.store.rows import AnyConnection, AnyPool
+from seatledger.tracing import here, tracing
 
 log = structlog.get_logger()
 
@@ -64,14 +67,19 @@ class Orders:
 
     async def _place(self, order_call: OrderCall) -> Answer:
         partner_id, customer_id = order_call.call.partner_id, order_call.customer_id
+        if tracing.tracer is not None:
+            order_call = replace(order_call, span=here())
         placed = await self._batcher.submit(order_call, (partner_id, customer_id))
         if placed.settlement is not None:
             await asyncio.shield(placed.settlement)  # it is its neighbours' too
         return placed.answer
 
     async def _run(self, calls: Sequence[OrderCall]) -> list[_Placed | Lost]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            return await self._place_batch(calls)
+            with tracing.batch("order batch", [one.span for one in calls]):
+                return await self._place_batch(calls)
         except (
             asyncpg.UniqueViolationError,
             asyncpg.TransactionRollbackError,
@@ -89,13 +97,17 @@ class Orders:
             if is_away(error):
                 raise Unavailable(5) from error
             raise
+        finally:
+            BATCH_ORDERS.observe(len(calls))
+            BATCH_SECONDS.observe(loop.time() - began)
 
     async def _place_batch(self, calls: Sequence[OrderCall]) -> list[_Placed | Lost]:
         """One connection serves the whole batch: whoever held one and waited for another could
         wait for ever."""
         async with self._pool.acquire() as connection:
             jobs = [await self._job(call, connection) for call in calls]
-            known = await placing.read(connection, asked_of(jobs))
+            with tracing.span("order read"):
+                known = await placing.read(connection, asked_of(jobs))
             if await self._freshen(jobs, known, connection):
                 jobs = [await self._job(call, connection) for call in calls]
                 known = await placing.read(connection, asked_of(jobs))
@@ -104,8 +116,12 @@ class Orders:
             outcomes = [one.outcome for one in judged if isinstance(one, Judged) and one.outcome]
             if any(call.call.fail_after_write for call in calls):
                 return await self._write_and_fail(connection, outcomes, calls)
-            won = await placing.write(connection, outcomes) if outcomes else set()
+            won: set[int] = set()
+            if outcomes:
+                with tracing.span("order write", orders=len(outcomes)):
+                    won = await placing.write(connection, outcomes)
         judged = _without_losers(judged, won)
+        _count(jobs, judged)
         settlements = self._begin_settlements(jobs, judged)
         return [
             one if isinstance(one, Lost) else _Placed(one.answer, settlement)
@@ -183,6 +199,15 @@ class Orders:
                 await settle_orders(self._pool, world, now, Scope(sorted(held), wait=True))
         except Exception:
             log.exception("settlement left to the worker", partner_id=world.partner_id)
+
+
+def _count(jobs: Sequence[Job], judged: Sequence[Judged | Lost]) -> None:
+    for job, one in zip(jobs, judged, strict=True):
+        if isinstance(one, Lost):
+            BATCH_LOST.add()
+            continue
+        code = "replayed" if one.answer.replayed else one.answer.code
+        ORDERS.add(job.order_type or "unknown", code or "accepted")
 
 
 def _settles_at_once(job: Job, one: Judged | Lost) -> bool:

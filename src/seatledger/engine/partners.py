@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from seatledger.contract.countries import PRICE_REGIONS, SUPPORTED, default_currencies
 from seatledger.contract.statuses import ACTIVE, INACTIVE
+from seatledger.contract.walker import is_storable, join_name
 from seatledger.domain.catalog_file import CatalogFileError, read_catalog
 from seatledger.domain.discount_file import read_discounts
 from seatledger.domain.model import Partner, PartnerSettings
@@ -66,8 +67,8 @@ def contract_faults(doc: dict[str, Any]) -> list[str]:
     For the partner file and the control API alike (README 5 of the contract, accounts.md 3).
     """
     faults = [name for name, holds in _FIELDS.items() if name in doc and not holds(doc[name])]
-    flags = doc.get("flags") or {}
-    if not isinstance(flags, dict):
+    flags = doc.get("flags", {})
+    if not _is_table(flags):
         return [*faults, "flags"]
     return faults + [f"flags.{name}" for name, value in flags.items() if not _fits(name, value)]
 
@@ -76,9 +77,11 @@ def unknown_names(doc: dict[str, Any]) -> list[str]:
     """Paths of unknown flags and quirks (1121); what is no list of names is a fault instead."""
     flags, quirks = doc.get("flags"), doc.get("quirks")
     known = PartnerSettings.__struct_fields__
-    unknown = [f"flags.{name}" for name in flags if name not in known] if _is_table(flags) else []
+    unknown = []
+    if _is_table(flags):
+        unknown += [join_name("flags", name) for name in flags if name not in known]
     if _are_texts(quirks):
-        unknown += [f"quirks.{name}" for name in quirks if name not in QUIRKS]
+        unknown += [join_name("quirks", name) for name in quirks if name not in QUIRKS]
     return unknown
 
 
@@ -102,13 +105,17 @@ def _are_currencies(value: object) -> bool:
     )
 
 
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= _LONGEST_NAME and is_storable(value)
+
+
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
 _FIELDS: dict[str, Callable[[object], bool]] = {
     "distributorId": lambda value: isinstance(value, str) and bool(_PARTNER_ID.fullmatch(value)),
-    "name": lambda value: isinstance(value, str) and 1 <= len(value) <= _LONGEST_NAME,
+    "name": _is_name,
     "status": lambda value: value in (ACTIVE, INACTIVE),
     "country": lambda value: isinstance(value, str) and value in SUPPORTED,
     "regions": _subset_of(PRICE_REGIONS),
@@ -155,6 +162,24 @@ def changed_partner(partner: Partner, doc: dict[str, Any]) -> Partner:
         settings=msgspec.convert(settings, PartnerSettings),
         quirks=partner.quirks if quirks is None else frozenset(quirks),
     )
+
+
+def shown(partner: Partner) -> dict[str, Any]:
+    """A partner in the words of its file (accounts.md 3), settings and quirks included."""
+    return {
+        "distributorId": partner.partner_id,
+        "name": partner.name,
+        "status": partner.status,
+        "country": partner.country,
+        "regions": partner.regions,
+        "currencies": partner.currencies,
+        "marketSegments": partner.market_segments,
+        "programs": partner.programs,
+        "globalSalesEnabled": partner.global_sales_enabled,
+        "lgaEnabled": partner.lga_enabled,
+        "flags": msgspec.to_builtins(partner.settings),
+        "quirks": sorted(partner.quirks),
+    }
 
 
 def default_partner(partner_id: str, name: str) -> Partner:

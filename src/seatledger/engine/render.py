@@ -51,7 +51,7 @@ from seatledger.domain.model import (
 from seatledger.domain.orders.new import Accepted
 from seatledger.domain.orders.request import OrderRequest
 from seatledger.domain.outcome import Refused
-from seatledger.domain.pricing import minor_digits
+from seatledger.domain.pricing import minor_digits, smallest_amount
 
 _THREE_YEAR_COMMIT = "THREE_YEAR_COMMIT"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -86,11 +86,12 @@ def self_links(uri: str) -> SelfLinks:
 
 def amount(value: Decimal, currency: str) -> Decimal:
     """An amount with at least the currency's digits, more only where it carries them."""
-    digits = minor_digits(currency)
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent >= digits:
+    least = smallest_amount(currency)
+    if value.same_quantum(least):  # nearly always
         return value
-    return value.quantize(Decimal(1).scaleb(-digits))
+    exponent = value.as_tuple().exponent
+    is_finer = isinstance(exponent, int) and -exponent > minor_digits(currency)
+    return value if is_finer else value.quantize(least)
 
 
 def preview(request: OrderRequest, accepted: Accepted, customer_id: str) -> OrderOut:
@@ -174,8 +175,12 @@ def _order(
 
 def _line(line: OrderLine, status: str, priced: bool, *, days: bool = True) -> OrderLineOut:
     price = line.price if priced else None
-    results = [FlexDiscountOut(one.id, one.code, one.result) for one in line.flex]
-    promotions = [PromotionOut(one.code, one.result) for one in line.flex if line.alias_used]
+    results: tuple[FlexDiscountOut, ...] = ()
+    promotions: tuple[PromotionOut, ...] = ()
+    if line.flex:
+        results = tuple(FlexDiscountOut(one.id, one.code, one.result) for one in line.flex)
+    if line.alias_used:
+        promotions = tuple(PromotionOut(one.code, one.result) for one in line.flex)
     shown_days = price.days if price is not None and days else None
     return OrderLineOut(
         ext_line_item_number=line.number,
@@ -186,8 +191,8 @@ def _line(line: OrderLine, status: str, priced: bool, *, days: bool = True) -> O
         currency_code=line.currency,
         deployment_id=line.deployment_id or UNSET,
         discount_code=line.discount_code or UNSET,
-        flex_discounts=tuple(results) or UNSET,
-        promotions=tuple(promotions) or UNSET,
+        flex_discounts=results or UNSET,
+        promotions=promotions or UNSET,
         prorated_days=UNSET if shown_days is None else shown_days,
         pricing=UNSET if price is None else _pricing(price, line),
     )

@@ -7,41 +7,32 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from seatledger.contract.statuses import ACTIVE, DUPLICATE, INVALID_ADDRESS, PENDING
-from seatledger.domain.agenda import EXPIRED, scheduled
+from seatledger.domain.agenda import scheduled
 from seatledger.domain.commitment_life import activated as activated_commit
 from seatledger.domain.due_work import settle_in_turn
-from seatledger.domain.effects import Settlement
+from seatledger.domain.effects import Fact, Settlement
 from seatledger.domain.model import Customer, Order, PartnerSettings, Reseller
 from seatledger.engine.claims import Scope, work_off
 from seatledger.engine.world import World
+from seatledger.metrics import SETTLED
 from seatledger.store import accounts, rows, settling
 from seatledger.store import due as due_work
 from seatledger.store.database import transaction
 from seatledger.store.ids import subscription_id
 from seatledger.store.rows import AnyConnection, AnyPool
 from seatledger.store.settling import Claim, Event
+from seatledger.tracing import tracing
 
 
 class Settled(Struct, frozen=True):
-    """One piece of work that left status 1002."""
+    """One piece of work that left status 1002, and what else came true with it."""
 
     kind: str
     id: str
     to: str
     at: datetime
     customer_id: str = ""
-
-
-async def settle_due(
-    source: AnyPool | AnyConnection, world: World, at: datetime, scope: Scope | None = None
-) -> list[Settled]:
-    """Settle everything of a partner that is due at the business instant `at`.
-
-    Accounts first, because customers that become active set their orders free. The rest is
-    `settle_orders`.
-    """
-    done = await settle_accounts(source, world, at, scope)
-    return done + await settle_orders(source, world, at, scope)
+    facts: tuple[Fact, ...] = ()
 
 
 async def settle_orders(
@@ -53,9 +44,13 @@ async def settle_orders(
         return await settling.lock_due(connection, world.partner_id, at, claim)
 
     async def carry_out(connection: AnyConnection, locked: Sequence[str]) -> list[Settled]:
-        return await _carry_out(connection, world, locked, at)
+        with tracing.span("settlement", partner_id=world.partner_id, customers=len(locked)):
+            return await _carry_out(connection, world, locked, at)
 
-    return await work_off(source, scope or Scope(), lock, carry_out, lambda one: one.customer_id)
+    scope = scope or Scope()
+    done = await work_off(source, scope, lock, carry_out, lambda one: one.customer_id)
+    _count(done)
+    return done
 
 
 async def _carry_out(
@@ -76,21 +71,32 @@ async def _carry_out(
     events = [event for one in settlements for event in events_of(one, at)]
     await settling.save(connection, settlements, events)
     return [
-        Settled("order", one.order.order_id, one.order.status, at, one.customer.customer_id)
+        Settled(
+            "order", one.order.order_id, one.order.status, at, one.customer.customer_id, one.facts
+        )
         for one in settlements
     ]
 
 
 def events_of(result: Settlement, at: datetime) -> list[Event]:
-    """What settling an order tells: its end, and the subscriptions that ended with it."""
+    """What settling an order tells: its end, and its facts."""
     order: Order = result.order
     kind = "order_failed" if result.failed else "order_completed"
-    expired = [
-        Event(order.partner_id, at, EXPIRED, order.customer_id, "", one.subscription_id, one.status)
-        for one in result.expired
-    ]
-    ended = Event(order.partner_id, at, kind, order.customer_id, order.order_id, "", order.status)
-    return [ended, *expired]
+    ended = Fact(kind, order.status, order_id=order.order_id)
+    return [event_of(order, fact, at) for fact in (ended, *result.facts)]
+
+
+def event_of(owner: Customer | Order, fact: Fact, at: datetime) -> Event:
+    """A fact of a customer for the event log, at a business instant."""
+    return Event(
+        owner.partner_id,
+        at,
+        fact.kind,
+        owner.customer_id,
+        fact.order_id,
+        fact.subscription_id,
+        fact.result,
+    )
 
 
 async def settle_accounts(
@@ -111,7 +117,13 @@ async def settle_accounts(
         done += await _validate_resellers(source, world, at)
     if "customer" in kinds:
         done += await _validate_customers(source, world, at, scope)
+    _count(done)
     return done
+
+
+def _count(done: Sequence[Settled]) -> None:
+    for one in done:
+        SETTLED.add(one.kind, one.to)
 
 
 async def _validate_resellers(
@@ -141,7 +153,7 @@ async def _validate_customers(
             done.append(Settled("customer", one.customer_id, customer.status, at, one.customer_id))
             await _tell(connection, world, done[-1:])
             if customer.status != ACTIVE:
-                await fail_waiting_orders(connection, world, customer, at)
+                done += await fail_waiting_orders(connection, world, customer, at)
         return done
 
     return await work_off(source, scope, lock, carry_out, lambda one: one.customer_id)
@@ -182,9 +194,9 @@ async def _validated_customer(
 
 async def fail_waiting_orders(
     connection: AnyConnection, world: World, customer: Customer, at: datetime
-) -> None:
+) -> list[Settled]:
     """Orders that waited for a customer fail with it (1024), whether due or held."""
     if customer.status == PENDING:
-        return
+        return []
     await due_work.release(connection, world.partner_id, at, customer_id=customer.customer_id)
-    await _carry_out(connection, world, [customer.customer_id], at)
+    return await _carry_out(connection, world, [customer.customer_id], at)

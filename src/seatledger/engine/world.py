@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from seatledger.clock import RealClock
 from seatledger.domain.calendar import LATEST
@@ -47,6 +48,11 @@ class World(Struct, frozen=True):
         """The business instant at a real one, in whole seconds (platform.md 10)."""
         return business_now(self.row, real)
 
+    def with_settlement(self, mode: str, delay_seconds: int) -> "World":
+        """The world where accepted work settles in this mode."""
+        row = replace(self.row, settlement_mode=mode, settlement_delay=delay_seconds)
+        return replace(self, row=row)
+
     def settles_at(self, now: datetime) -> datetime | None:
         """When work accepted at `now` may settle; None while settlement is manual."""
         if self.row.settlement_mode == "manual":
@@ -69,6 +75,11 @@ class World(Struct, frozen=True):
 
 
 def business_now(row: WorldRow, real: datetime) -> datetime:
+    """What the partner's clock shows at a real instant, in whole seconds."""
+    return exact_now(row, real).replace(microsecond=0)
+
+
+def exact_now(row: WorldRow, real: datetime) -> datetime:
     """The partner's clock: real time, a frozen instant, or one running from an instant.
 
     One that runs stands still where dates end, and never shows less than what it was set to.
@@ -81,7 +92,7 @@ def business_now(row: WorldRow, real: datetime) -> datetime:
         elapsed = (real - row.clock_real).total_seconds() * row.clock_rate
         left = (LATEST - row.clock_at).total_seconds()
         instant = row.clock_at + timedelta(seconds=min(max(0.0, elapsed), left))
-    return instant.astimezone(UTC).replace(microsecond=0)
+    return instant.astimezone(UTC)
 
 
 class Worlds:

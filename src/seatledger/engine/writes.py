@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 import asyncpg
 import structlog
 from msgspec import Struct
 
-from seatledger.contract.limits import MAX_ATTEMPTS, MAX_WAIT_SECONDS
+from seatledger.contract.limits import MAX_WAIT_SECONDS
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.calls import (
@@ -25,17 +27,56 @@ from seatledger.engine.in_flight import InFlight
 from seatledger.engine.settle import settle_accounts
 from seatledger.engine.world import World, Worlds
 from seatledger.store import partners, replays
-from seatledger.store.database import LOCK_TIMEOUT_MS, is_away
+from seatledger.store.database import brief_transaction
 from seatledger.store.placing import Stored
 from seatledger.store.rows import AnyConnection, AnyPool
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
 Write = Callable[[AnyConnection], Awaitable[None]]
 
 
 class LostRace(Exception):
     """A guarded write found that its row had changed: decide again."""
+
+
+_PAUSES_SECONDS: Final = (0.0, 0.02, 0.1, 0.5, 2.5)  # before each of the five rounds
+_ANOTHER_FIRST: Final = (
+    LostRace,
+    asyncpg.UniqueViolationError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+)
+
+
+async def in_rounds(attempt: Callable[[], Awaitable[T]], deadline: float | None = None) -> T:
+    """Try until nobody is in the way any more, five times at most (platform.md 5.4).
+
+    A try gives back its connection, and what follows pauses without one. Raises Unavailable after
+    the last try, or the one at the `deadline` (clock of the event loop; 5 s from now by default).
+    """
+    clock = asyncio.get_running_loop().time
+    last = clock() + MAX_WAIT_SECONDS if deadline is None else deadline
+    for pause in _PAUSES_SECONDS:
+        await asyncio.sleep(min(pause, max(0.0, last - clock())))
+        try:
+            return await attempt()
+        except _ANOTHER_FIRST:
+            if clock() >= last:
+                break
+    raise Unavailable(1)
+
+
+async def in_turn(pool: AnyPool, work: Callable[[AnyConnection], Awaitable[T]]) -> T:
+    """Do work in a transaction of its own as soon as nobody holds its rows; in rounds, so that
+    waiting takes no connection. The work begins anew with each. Raises Unavailable."""
+
+    async def attempt() -> T:
+        async with brief_transaction(pool) as connection:
+            return await work(connection)
+
+    return await in_rounds(attempt)
 
 
 class Done(Struct, frozen=True):
@@ -69,34 +110,32 @@ class Writes:
         self._pool = pool
         self._worlds = worlds
         self._in_flight = InFlight()
+        self._turns: WeakValueDictionary[tuple[str, ...], asyncio.Lock] = WeakValueDictionary()
 
     async def perform(self, call: Call, decide: Decide) -> Answer:
         """Answer a write once per correlation id.
 
         `decide` reads and judges; no lock is held meanwhile. Its writes and the stored answer go
-        into one transaction. Raises Unavailable (503) when the database is away or the row keeps
-        changing or stays locked.
+        into one transaction. Raises Unavailable (503) when the row keeps changing or stays locked.
         """
         return await self._in_flight.once(
             call.key, lambda: self._perform(call, decide), lambda: refused(Refused("4122"))
         )
 
     async def _perform(self, call: Call, decide: Decide) -> Answer:
-        loop = asyncio.get_running_loop()
-        last_start = loop.time() + MAX_WAIT_SECONDS - LOCK_TIMEOUT_MS / 1000
-        for _ in range(MAX_ATTEMPTS):
-            try:
-                return await self._attempt(call, decide)
-            except (LostRace, asyncpg.UniqueViolationError, asyncpg.TransactionRollbackError):
-                continue
-            except asyncpg.LockNotAvailableError as error:
-                if loop.time() > last_start:
-                    raise Unavailable(1) from error
-            except Exception as error:
-                if is_away(error):
-                    raise Unavailable(5) from error
-                raise
-        raise Unavailable(1)
+        """Here the writes of one account take turns: at once they would race each other, and all
+        of them would look after a lock that one can look after. Who waits holds no connection."""
+        deadline = asyncio.get_running_loop().time() + MAX_WAIT_SECONDS
+        turn = self._turns.setdefault(_turn_of(call), asyncio.Lock())
+        try:
+            async with asyncio.timeout_at(deadline):
+                await turn.acquire()
+        except TimeoutError:
+            raise Unavailable(1) from None
+        try:
+            return await in_rounds(lambda: self._attempt(call, decide), deadline)
+        finally:
+            turn.release()
 
     async def _attempt(self, call: Call, decide: Decide) -> Answer:
         async with self._pool.acquire() as connection:
@@ -134,7 +173,7 @@ class Writes:
         now: datetime,
         seen_world: int,
     ) -> None:
-        async with connection.transaction():
+        async with brief_transaction(connection):
             if not await partners.hold(connection, call.partner_id, seen_world):
                 raise LostRace
             if isinstance(decision, Done):
@@ -148,6 +187,12 @@ class Writes:
                 raise LostRace
             if call.fail_after_write:
                 raise InjectedFailure
+
+
+def _turn_of(call: Call) -> tuple[str, ...]:
+    """What a write takes its turn at: the account its path names. A new one is nobody else's."""
+    steps = call.path.split("/", 4)  # "", v3, customers, the id, what belongs to it
+    return call.key if len(steps) < 4 else (call.partner_id, *steps[:4])
 
 
 def _answer(decision: Done | Refused) -> Answer:

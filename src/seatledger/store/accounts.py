@@ -227,13 +227,16 @@ async def has_active_deployment(connection: AnyConnection, customer_id: str) -> 
     )
 
 
-async def has_running_subscription(connection: AnyConnection, customer_id: str) -> bool:
-    """Whether the customer has a subscription in 1000 or 1009."""
+async def has_subscription_in(
+    connection: AnyConnection, customer_id: str, statuses: Collection[str]
+) -> bool:
+    """Whether the customer has a subscription in one of these statuses."""
     return bool(
         await connection.fetchval(
             """SELECT EXISTS (SELECT 1 FROM subscription
-                 WHERE customer_id = $1 AND status IN ('1000', '1009'))""",
+                 WHERE customer_id = $1 AND status = ANY ($2))""",
             customer_id,
+            list(statuses),
         )
     )
 

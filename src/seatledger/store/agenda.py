@@ -53,6 +53,35 @@ class Changes(Struct):
     events: list[Event]
 
 
+async def hold_settlement(connection: AnyConnection, partner_id: str) -> tuple[str, int] | None:
+    """How a partner's work settles, mode and delay in seconds, until the transaction ends.
+
+    None if there is no such partner any more. A change of settlement takes along what was made
+    before it, and waits for it to be made (`partners.set_settlement`). Before any other lock.
+    """
+    record = await connection.fetchrow(
+        """SELECT settlement_mode, settlement_delay FROM partner WHERE partner_id = $1
+           FOR KEY SHARE""",
+        partner_id,
+    )
+    return None if record is None else (record["settlement_mode"], record["settlement_delay"])
+
+
+async def closes_month_at(connection: AnyConnection, partner_id: str) -> datetime | None:
+    """When a partner's running month is closed, kept from changing until the transaction ends."""
+    closing: datetime | None = await connection.fetchval(
+        "SELECT closes_month_at FROM partner WHERE partner_id = $1 FOR NO KEY UPDATE", partner_id
+    )
+    return closing
+
+
+async def set_closing(connection: AnyConnection, partner_id: str, closing: datetime) -> None:
+    """Note when a partner's running month is closed (business clock)."""
+    await connection.execute(
+        "UPDATE partner SET closes_month_at = $2 WHERE partner_id = $1", partner_id, closing
+    )
+
+
 async def lock_due(
     connection: AnyConnection, partner_id: str, at: datetime, claim: Claim
 ) -> list[str]:

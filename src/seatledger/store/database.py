@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from seatledger.store.rows import AnyConnection, AnyPool
 
@@ -11,8 +13,15 @@ STATEMENT_TIMEOUT_MS = 15_000  # platform.md 13
 # A row that stays locked for longer is somebody's long work: better answer 503 than hold a
 # connection that others wait for.
 LOCK_TIMEOUT_MS = 2_000
+# Waiting for a turn is done without a connection (platform.md 5.4); this much lets somebody finish
+# who is about to.
+_BRIEF_LOCK_MS = 10
 _CONNECT_SECONDS = 2.0  # an unreachable database is reported by then (platform.md 33)
 
+if TYPE_CHECKING:  # generic in its stubs alone
+    _BaseConnection = asyncpg.Connection[asyncpg.Record]
+else:
+    _BaseConnection = asyncpg.Connection
 
 _AWAY = (
     OSError,  # refused, reset, not answering in time
@@ -51,17 +60,45 @@ async def transaction(source: AnyPool | AnyConnection) -> AsyncIterator[AnyConne
         yield connection
 
 
+@asynccontextmanager
+async def brief_transaction(source: AnyPool | AnyConnection) -> AsyncIterator[AnyConnection]:
+    """The same, but a row that somebody holds is not waited for: LockNotAvailableError.
+
+    The caller pauses without a connection and tries again (`engine.writes.in_rounds`).
+    """
+    async with transaction(source) as connection:
+        await connection.execute(f"SET LOCAL lock_timeout = {_BRIEF_LOCK_MS}")
+        yield connection
+
+
+class _Connection(_BaseConnection):
+    """A connection that is dropped, where others ask the server to cancel what it runs.
+
+    PostgreSQL has a commit that waits for a standby, and is cancelled, end as if it had one. The
+    answer stored with it would then be given to whoever repeats the call, and die with the primary.
+    """
+
+    async def _cancel(self, *_: object) -> None:
+        self.terminate()
+
+
 async def _keep(_: AnyConnection) -> None:
     """Nothing to reset: settings of pooled connections are never changed."""
 
 
-async def connect(database_url: str, size: int) -> AnyPool:
-    """Open a pool of `size` connections, all in UTC with the contract's statement timeout."""
+async def connect(database_url: str, size: int, *, reads: bool = False) -> AnyPool:
+    """Open a pool of `size` connections, all in UTC with the contract's statement timeout.
+
+    Only servers that take writes are connected to, unless the pool merely `reads`: behind one
+    address a failed primary may answer as a standby, and would be kept for as long as it lives.
+    """
     pool = await asyncpg.create_pool(
         database_url,
         min_size=1,
         max_size=size,
+        connection_class=_Connection,
         reset=_keep,
+        target_session_attrs=SessionAttribute.any if reads else SessionAttribute.read_write,
         timeout=_CONNECT_SECONDS,
         command_timeout=STATEMENT_TIMEOUT_MS / 1000,
         server_settings={

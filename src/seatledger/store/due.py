@@ -8,7 +8,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from seatledger.store.rows import AnyConnection
+from seatledger.store.rows import AnyConnection, AnyPool
 
 # An order waits for its pending customer unless its fate is settled anyway: partner or reseller
 # are inactive, or it is a credit (orders.md 1.6).
@@ -58,40 +58,21 @@ async def count_due(connection: AnyConnection, partner_id: str, at: datetime) ->
     return count
 
 
-async def due_until(
-    connection: AnyConnection,
-    partner_id: str,
-    at: datetime,
-    limit: int,
-    kind: str | None = None,
-    since: datetime | None = None,
-) -> list[Work]:
-    """The work of a partner due up to `at`, of one kind or any, in the order it is carried out.
-
-    With `since` only what is not due before that.
-    """
-    records = await connection.fetch(
-        f"""SELECT * FROM ({_WORK}) w
-            WHERE COALESCE($4, kind) = kind AND at >= COALESCE($5::timestamptz, '-infinity')
-            ORDER BY at, phase, customer_id, id LIMIT $3""",
-        partner_id,
-        at,
-        limit,
-        kind,
-        since,
-    )
-    return [Work(*record) for record in records]
+async def sorts_due(source: AnyPool | AnyConnection, partner_id: str, at: datetime) -> set[str]:
+    """Which sorts of work (`Work.what`) of a partner wait for an instant up to `at`."""
+    records = await source.fetch(f"SELECT DISTINCT what FROM ({_WORK}) w", partner_id, at)
+    return {record["what"] for record in records}
 
 
-async def next_due(
+async def next_instant(
     connection: AnyConnection,
     partner_id: str,
     kind: str | None = None,
     *,
     of_accounts: bool = False,
     after: datetime | None = None,
-) -> Work | None:
-    """The work of a partner that is due first, whenever that is; with `kind` the first of it.
+) -> datetime | None:
+    """When the next work of a partner is due, whenever that is; with `kind` the first of it.
 
     Of what happens to a customer by itself, only the next thing is known. `of_accounts` leaves
     out what concerns the partner alone, `after` what is due up to that instant.
@@ -121,10 +102,28 @@ async def next_due(
         of_accounts,
         after,
     )
-    if instant is None:
+    return instant
+
+
+async def next_due(
+    connection: AnyConnection,
+    partner_id: str,
+    kind: str | None = None,
+    *,
+    of_accounts: bool = False,
+) -> Work | None:
+    """The work of a partner that is due first, as `next_instant` has it."""
+    at = await next_instant(connection, partner_id, kind, of_accounts=of_accounts)
+    if at is None:
         return None
-    found = await due_until(connection, partner_id, instant, 1, kind, since=instant)
-    return found[0] if found else None
+    record = await connection.fetchrow(
+        f"""SELECT * FROM ({_WORK}) w WHERE COALESCE($3, kind) = kind AND at = $2
+            ORDER BY phase, customer_id, id LIMIT 1""",
+        partner_id,
+        at,
+        kind,
+    )
+    return None if record is None else Work(*record)
 
 
 async def earliest_due(connection: AnyConnection, but_not: Collection[str]) -> dict[str, datetime]:

@@ -36,9 +36,23 @@ class Fault(Struct, frozen=True):
         return max(0, self.met - self.skip)
 
 
-async def insert(connection: AnyConnection, fault: Fault) -> None:
-    """Store a new fault behind the others of its world."""
+async def insert(connection: AnyConnection, fault: Fault) -> bool:
+    """Store a new fault behind the others of its world; False if there is no such world any more.
+
+    Within the caller's transaction the world cannot go or be emptied from here on.
+    """
+    if await _lock_world(connection, fault.partner_id) is None:
+        return False
     await rows.insert(connection, "fault", [fault])
+    return True
+
+
+async def _lock_world(connection: AnyConnection, partner_id: str) -> bool | None:
+    """Lock a world; gives its mark "has armed faults", None if it is gone."""
+    noted: bool | None = await connection.fetchval(
+        "SELECT faults_armed FROM partner WHERE partner_id = $1 FOR NO KEY UPDATE", partner_id
+    )
+    return noted
 
 
 async def of_partner(connection: AnyConnection, partner_id: str) -> list[Fault]:
@@ -68,7 +82,11 @@ async def meet(connection: AnyConnection, fault_id: str, now: datetime) -> Fault
 
 
 async def delete(connection: AnyConnection, partner_id: str, fault_id: str | None) -> bool:
-    """Remove one fault of a world, or all of them (None); whether there was any."""
+    """Remove one fault of a world, or all of them (None); whether there was any.
+
+    Within the caller's transaction. The world is locked first, as by whoever empties it.
+    """
+    await _lock_world(connection, partner_id)
     removed = await connection.fetch(
         """DELETE FROM fault WHERE partner_id = $1 AND ($2::text IS NULL OR fault_id = $2)
            RETURNING fault_id""",
@@ -83,9 +101,7 @@ async def note_armed(connection: AnyConnection, partner_id: str, now: datetime) 
 
     The lock comes in a statement of its own: the next one then sees what it waited for.
     """
-    noted = await connection.fetchval(
-        "SELECT faults_armed FROM partner WHERE partner_id = $1 FOR NO KEY UPDATE", partner_id
-    )
+    noted = await _lock_world(connection, partner_id)
     armed = any(one.is_armed(now) for one in await of_partner(connection, partner_id))
     if noted is not None and armed != noted:
         await partners.set_faults_armed(connection, partner_id, armed)

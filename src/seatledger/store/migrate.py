@@ -1,4 +1,9 @@
-"""Bringing a database to this release's schema, and asking whether it is there."""
+"""Bringing a database to this release's schema, and asking whether it is there.
+
+Schemas have the numbers of their migrations. A schema stores the number of the oldest one whose
+servers work on it as well: adding things leaves it, taking things away raises it. So servers of two
+releases run side by side on one database (docs/decisions/0011-schemas-expand-before-they-contract).
+"""
 
 import asyncio
 from typing import Final
@@ -6,9 +11,10 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
-from seatledger.store.rows import AnyPool
+from seatledger.store.rows import AnyConnection, AnyPool
 
-CURRENT_REVISION: Final = "0001"  # the newest of migrations/versions, numbered as they follow
+CURRENT_REVISION: Final = "0100"  # the newest of migrations/versions, numbered as they follow
+_FIRST_REVISION: Final = "0100"  # what came before was never released, and never twice the same
 
 
 class SchemaError(Exception):
@@ -16,21 +22,47 @@ class SchemaError(Exception):
 
 
 class Schema(Struct, frozen=True):
-    """The schema of a database: the last revision it was brought to, None for an empty one."""
+    """The schema of a database: the last revision it was brought to, None for an empty one.
+
+    `serves` is the oldest revision whose servers work on it; None where nobody noted it.
+    """
 
     revision: str | None
+    serves: str | None = None
 
     @property
     def is_current(self) -> bool:
-        """Whether it is the one this release works with."""
+        """Whether it is the one this release makes."""
         return self.revision == CURRENT_REVISION
 
     @property
+    def is_served(self) -> bool:
+        """Whether this release works on it: its own, or a later one that only added to it."""
+        if self.is_current:
+            return True
+        is_known = self.serves is not None and _is_number(self.serves)
+        return self._is_later and is_known and str(self.serves) <= CURRENT_REVISION
+
+    @property
+    def is_unreleased(self) -> bool:
+        """Whether a build from before the first release made it."""
+        return _is_number(self.revision) and str(self.revision) < _FIRST_REVISION
+
+    @property
     def is_unknown(self) -> bool:
-        """Whether a later release, or another program, has made it."""
-        if self.revision is None:
+        """Whether this release can neither work on it nor bring it up to date."""
+        if self.revision is None or self.is_served:
             return False
-        return not self.revision.isdecimal() or int(self.revision) > int(CURRENT_REVISION)
+        return self.is_unreleased or self._is_later or not _is_number(self.revision)
+
+    @property
+    def _is_later(self) -> bool:
+        return _is_number(self.revision) and str(self.revision) > CURRENT_REVISION
+
+
+def _is_number(revision: str | None) -> bool:
+    """Whether it numbers a schema of ours: four digits, which compare as text too."""
+    return revision is not None and len(revision) == len(CURRENT_REVISION) and revision.isdecimal()
 
 
 def schema_of(database_url: str) -> Schema:
@@ -41,10 +73,10 @@ def schema_of(database_url: str) -> Schema:
 def upgrade(database_url: str) -> None:
     """Run every migration the database lacks. Safe to call from several processes at once.
 
-    Raises SchemaError for a schema of a later release, and when the database refuses a migration.
+    Raises SchemaError for a schema it cannot work on, and when the database refuses a migration.
     """
     schema = schema_of(database_url)
-    if schema.is_current:
+    if schema.is_served:
         return
     if schema.is_unknown:
         raise SchemaError(describe(schema))
@@ -58,6 +90,16 @@ def describe(schema: Schema) -> str:
     """A schema in words, beside the one that is needed."""
     if schema.is_current:
         return f"the database has schema {CURRENT_REVISION}, the one of this release"
+    if schema.is_served:
+        return (
+            f"the database has schema {schema.revision} of a later release, "
+            f"which serves this one ({CURRENT_REVISION}) too"
+        )
+    if schema.is_unreleased:
+        return (
+            f"the database has schema {schema.revision} of a build from before the first release, "
+            "which no release can bring up to date: give another data directory or database"
+        )
     if schema.is_unknown:
         return (
             f"the database has schema {schema.revision}, which this release does not know "
@@ -67,10 +109,10 @@ def describe(schema: Schema) -> str:
     return f"the database has {found}, this release needs {CURRENT_REVISION}"
 
 
-async def stored_revision(pool: AnyPool) -> str | None:
-    """The revision a database has."""
-    revision: str | None = await pool.fetchval("SELECT version_num FROM alembic_version")
-    return revision
+async def can_serve(pool: AnyPool) -> bool:
+    """Whether this release works on the schema of a database that had one at the start."""
+    async with pool.acquire() as connection:
+        return (await _read(connection)).is_served
 
 
 async def _schema(database_url: str) -> Schema:
@@ -78,6 +120,16 @@ async def _schema(database_url: str) -> Schema:
     try:
         if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
             return Schema(None)
-        return Schema(await connection.fetchval("SELECT version_num FROM alembic_version"))
+        if await connection.fetchval("SELECT to_regclass('config')") is None:
+            return Schema(await connection.fetchval("SELECT version_num FROM alembic_version"))
+        return await _read(connection)
     finally:
         await connection.close()
+
+
+async def _read(connection: AnyConnection) -> Schema:
+    record = await connection.fetchrow(
+        """SELECT v.version_num, c.value FROM alembic_version v
+           LEFT JOIN config c ON c.key = 'schema_serves'"""
+    )
+    return Schema(None) if record is None else Schema(record[0], record[1])

@@ -1,36 +1,80 @@
-"""Alembic at work on one connection; loaded only by processes that have something to migrate."""
+"""Alembic at work on one connection; loaded only by processes that have something to migrate.
 
+Migrations run while servers serve (docs/decisions/0011-schemas-expand-before-they-contract.md).
+"""
+
+import asyncio
 from functools import partial
 from pathlib import Path
+from typing import Final
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from seatledger.store.migrate import SchemaError
 
+VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
 # Processes that start together migrate one after the other.
 _LOCK_KEY = 5_401_337
+# Whoever waits for a table makes all later users of it wait behind: shorter than these would stand.
+LOCK_TIMEOUT_MS: Final = 1_000
+_ATTEMPTS = 30
+_LONGEST_PAUSE_SECONDS = 5.0
+_TURN_SECONDS = 0.2
 
 
-async def run_migrations(database_url: str, revision: str) -> None:
+async def run_migrations(database_url: str, revision: str, versions: Path = VERSIONS) -> None:
     """Bring a database to a revision, unless another process has done it meanwhile.
 
-    Raises SchemaError when that fails, with the database's own words.
+    Each migration of the folder is a transaction of its own, tried again when a table it needs
+    stays locked. Raises SchemaError when one fails, with the database's own words; those before it
+    stay.
     """
     url = database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
     engine = create_async_engine(url)
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(partial(_upgrade, revision=revision))
+            await _take_turn(connection)
+            await _insist(connection, partial(_upgrade, revision=revision, versions=versions))
     except (SQLAlchemyError, CommandError) as error:
         raise SchemaError(f"the schema cannot be upgraded: {_cause(error)}") from error
     finally:
-        await engine.dispose()
+        await engine.dispose()  # and with the connection goes the lock
+
+
+async def _take_turn(connection: AsyncConnection) -> None:
+    """Wait until no other process migrates.
+
+    By asking again, not by waiting in the database: an index built concurrently waits for every
+    statement under way, and that one would wait for the index.
+    """
+    ask = text(f"SELECT pg_try_advisory_lock({_LOCK_KEY})")
+    while not await connection.scalar(ask):
+        await connection.rollback()
+        await asyncio.sleep(_TURN_SECONDS)
+    await connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
+    await connection.execute(text("SET statement_timeout = 0"))
+    await connection.commit()
+
+
+async def _insist(connection: AsyncConnection, migrate: "partial[None]") -> None:
+    """Migrate, and again after a pause when a lock was not to be had."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            await connection.run_sync(migrate)
+        except DBAPIError as error:
+            await connection.rollback()
+            if attempt == _ATTEMPTS or not isinstance(_cause(error), asyncpg.LockNotAvailableError):
+                raise
+            await asyncio.sleep(min(_LONGEST_PAUSE_SECONDS, 0.1 * 2**attempt))
+        else:
+            return
 
 
 def _cause(error: Exception) -> BaseException:
@@ -40,24 +84,19 @@ def _cause(error: Exception) -> BaseException:
     return error
 
 
-def _config() -> Config:
+def _config(versions: Path = VERSIONS) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", str(versions))
     return config
 
 
-def _upgrade(connection: Connection, *, revision: str) -> None:
-    connection.execute(text(f"SELECT pg_advisory_lock({_LOCK_KEY})"))
+def _upgrade(connection: Connection, *, revision: str, versions: Path) -> None:
+    if MigrationContext.configure(connection).get_current_revision() == revision:
+        return
+    connection.rollback()
+    config = _config(versions)
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
     connection.commit()
-    try:
-        if MigrationContext.configure(connection).get_current_revision() == revision:
-            return
-        connection.rollback()
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        connection.commit()
-    finally:
-        connection.rollback()
-        connection.execute(text(f"SELECT pg_advisory_unlock({_LOCK_KEY})"))
-        connection.commit()

@@ -33,12 +33,19 @@ class WorldRow(Struct, frozen=True):
     discount_ends: dict[str, datetime] = {}
 
 
+class Secret(Struct, frozen=True):
+    """A secret of an API key, as it is stored: hashed. It is good until an instant (real clock)."""
+
+    hash: str
+    until: datetime | None = None
+
+
 class Credential(Struct, frozen=True):
-    """An API key of a partner. `secret_hashes` may hold two during rotation."""
+    """An API key of a partner. `secrets` may hold two during rotation."""
 
     client_id: str
     partner_id: str
-    secret_hashes: tuple[str, ...]
+    secrets: tuple[Secret, ...]
     scopes: tuple[str, ...]
     role: str
     status: str
@@ -123,32 +130,21 @@ async def set_clock(
     at: datetime,
     real: datetime,
     rate: float,
-) -> None:
-    """Set a world's clock: `at` is the business instant that real instant `real` stands for."""
-    await connection.execute(
+) -> int | None:
+    """Set a world's clock: `at` is the business instant that real instant `real` stands for.
+
+    Gives the version the partner has then; None if there is no such partner any more.
+    """
+    version: int | None = await connection.fetchval(
         """UPDATE partner SET clock_mode = $2, clock_at = $3, clock_real = $4, clock_rate = $5,
-             version = version + 1 WHERE partner_id = $1""",
+             version = version + 1 WHERE partner_id = $1 RETURNING version""",
         partner_id,
         mode,
         at,
         real,
         rate,
     )
-
-
-async def closes_month_at(connection: AnyConnection, partner_id: str) -> datetime | None:
-    """When a partner's running month is closed, kept from changing until the transaction ends."""
-    closing: datetime | None = await connection.fetchval(
-        "SELECT closes_month_at FROM partner WHERE partner_id = $1 FOR NO KEY UPDATE", partner_id
-    )
-    return closing
-
-
-async def set_closing(connection: AnyConnection, partner_id: str, closing: datetime) -> None:
-    """Note when a partner's running month is closed (business clock)."""
-    await connection.execute(
-        "UPDATE partner SET closes_month_at = $2 WHERE partner_id = $1", partner_id, closing
-    )
+    return version
 
 
 async def set_settlement(
@@ -262,15 +258,15 @@ async def credentials_of(connection: AnyConnection, partner_id: str) -> list[Cre
 async def put_credential(connection: AnyConnection, credential: Credential) -> None:
     """Store a credential, replacing one of the same API key of the same partner."""
     await connection.execute(
-        """INSERT INTO credential (client_id, partner_id, secret_hashes, scopes, role, status,
+        """INSERT INTO credential (client_id, partner_id, secrets, scopes, role, status,
              origin)
            VALUES ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7)
-           ON CONFLICT (client_id) DO UPDATE SET secret_hashes = EXCLUDED.secret_hashes,
+           ON CONFLICT (client_id) DO UPDATE SET secrets = EXCLUDED.secrets,
              scopes = EXCLUDED.scopes, role = EXCLUDED.role, status = EXCLUDED.status
            WHERE credential.partner_id = EXCLUDED.partner_id""",
         credential.client_id,
         credential.partner_id,
-        encode(credential.secret_hashes),
+        encode(credential.secrets),
         encode(credential.scopes),
         credential.role,
         credential.status,
@@ -278,11 +274,12 @@ async def put_credential(connection: AnyConnection, credential: Credential) -> N
     )
 
 
-async def has_sandbox_credentials(connection: AnyConnection) -> bool:
-    """Whether demo or sandbox credentials are stored: production refuses them."""
+async def has_sandbox_credentials(connection: AnyConnection, demo_client_id: str) -> bool:
+    """Whether there are credentials of a sandbox, or the demo's API key, whoever stored it."""
     return bool(
         await connection.fetchval(
-            "SELECT EXISTS (SELECT 1 FROM credential WHERE origin = 'sandbox')"
+            "SELECT EXISTS (SELECT 1 FROM credential WHERE origin = 'sandbox' OR client_id = $1)",
+            demo_client_id,
         )
     )
 

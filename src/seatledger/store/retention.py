@@ -1,8 +1,8 @@
-"""Removing what has expired (platform.md 5.2): stored answers, request ids, and what nobody uses.
+"""Removing what has expired (platform.md 5.2): stored answers, request ids, events, the unused.
 
-Stored answers and request ids have no index on their age: every order would pay for it, twice. They
-are walked instead as they lie on disk, a few pages at a time. (A block range index would cost
-nothing either, but its ranges never shrink: once purged pages fill up again, it names them all.)
+None has an index on its age: every order would pay for it, again and again. They are walked instead
+as they lie on disk, a few pages at a time. (A block range index would cost next to nothing, but its
+ranges never shrink: once purged pages fill up again, it names them all.)
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ class Walk(Struct, frozen=True):
     pages: int
 
 
-WALKS: Final = (Walk("idempotency", "completed_at", 128), Walk("request_id", "seen_at", 16))
+REPLAYS: Final = (Walk("idempotency", "completed_at", 128), Walk("request_id", "seen_at", 16))
+EVENTS: Final = Walk("event", "at", 16)
 
 
 async def claim_sweep(connection: AnyConnection, real: datetime, last_before: datetime) -> bool:

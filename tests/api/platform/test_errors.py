@@ -44,7 +44,7 @@ def refused(response: httpx.Response, status: int, content: bytes) -> None:
         "/v3/nothing", "/v3", "/", "/v2/customers/1005999999", "/V3/customers/1005999999",
         "/v3/Customers/1005999999", "/v3/customers/1005999999/", "/v3/customers/",
         "/v3/customers//orders", "/v3/customers/1005999999/orders/", "/v3/resellers%0A",
-        "/v3/pricelists", "/metrics", "/livez/x", "/livezzz", "/sandboxes", "/favicon.ico",
+        "/v3/pricelists", "/metrics/x", "/livez/x", "/livezzz", "/sandboxes", "/favicon.ico",
     ],
 )  # fmt: skip
 async def test_unknown_routes(world: World, path: str) -> None:

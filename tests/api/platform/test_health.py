@@ -96,10 +96,10 @@ async def test_a_server_that_drains_is_not_ready(settings: Settings) -> None:
     assert settings.database_url is not None
     async with await connect(settings.database_url, 1) as pool:
         engine = Engine(pool, SystemClock(), sandbox=True)
-        app, health = build(settings, engine, Tokens(b"k" * 32, engine.clock))
+        app, _ = build(settings, engine, Tokens(b"k" * 32, engine.clock))
         async with client_of(app) as client:
             assert (await client.get("/readyz")).status_code == 200
-            health.draining = True
+            engine.draining = True
             assert (await client.get("/readyz")).status_code == 503
             assert (await client.get("/livez")).status_code == 200
 

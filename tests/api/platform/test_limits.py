@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
+from seatledger import metrics
 from seatledger.api.gate import MAX_CONCURRENT_CALLS
 from seatledger.app import Application
-from seatledger.clock import ManualClock
+from seatledger.clock import ManualClock, SystemClock
 from seatledger.contract import limits
 from seatledger.settings import Settings
 from tests.conftest import MakeWorld
 from tests.harness import Reply, World, line, order, profile
 from tests.repeats import fresh
-from tests.wire import keys, send, with_credential
+from tests.wire import keys, listening, send, with_credential
 
 pytestmark = pytest.mark.anyio
 
@@ -190,6 +192,56 @@ async def test_calls_at_once(world: World, new_world: MakeWorld) -> None:
     gate.set()
     assert {one.status_code for one in await asyncio.gather(*running)} == {400}
     assert await codes(world, 1) == ["1116"]
+
+
+async def stalled(*_: Any, **__: Any) -> Any:
+    """Work that never ends."""
+    await asyncio.Event().wait()
+
+
+@pytest.mark.proves("503")
+async def test_a_control_call_that_takes_too_long(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("seatledger.engine.maintenance.check_partner", stalled)
+        patched.setattr(limits, "CALL_SECONDS", 0.2)
+        late = await world.get("/sandbox/invariants")
+    late.refused(503, "503")
+    assert (late.headers["Retry-After"], late.headers["Connection"]) == ("5", "close")
+    (await world.get("/sandbox/invariants")).ok(200)
+
+
+@pytest.mark.proves("503")
+async def test_calls_that_are_not_done_when_the_server_must_stop(
+    world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are cancelled, and answered in the envelope before their connections close."""
+    body = {"distributorId": world.distributor_id, "companyProfile": profile()}
+    own = Application(settings, SystemClock())
+    monkeypatch.setattr("seatledger.engine.maintenance.check_partner", stalled)
+    monkeypatch.setattr("seatledger.engine.writes.Writes._attempt", stalled)
+    async with own.running() as gate, httpx.AsyncClient() as client:
+        async with listening(own, finish_seconds=0) as (host, port):
+            sent = keys(world, Content_Type="application/json")
+            running = [
+                asyncio.create_task(
+                    send(client, method, f"http://{host}:{port}{path}", sent, **more)
+                )
+                for method, path, more in (
+                    ("GET", "/sandbox/invariants", {}),
+                    ("POST", "/v3/resellers", {"json": body}),
+                )
+            ]
+            before = metrics.REQUESTS_IN_FLIGHT.cells[()][0]
+            while metrics.REQUESTS_IN_FLIGHT.cells[()][0] < before + len(running):
+                await asyncio.sleep(0)
+            gate.engine.draining = True
+        replies = await asyncio.gather(*running)
+    monkeypatch.undo()
+    for one in replies:
+        assert (one.status_code, one.json()["code"]) == (503, "503")
+        assert one.headers["Connection"] == "close"
 
 
 @pytest.mark.proves("503")

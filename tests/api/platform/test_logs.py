@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 from structlog.testing import capture_logs
 
 from seatledger import telemetry
@@ -22,6 +23,7 @@ from seatledger.engine.context import Engine
 from seatledger.engine.credentials import Tokens
 from seatledger.settings import Settings
 from seatledger.store.database import connect
+from seatledger.tracing import tracing
 from tests.conftest import ADMIN_TOKEN
 from tests.harness import World, line, make_world, order
 from tests.wire import TOKEN_PATH, arm, keys, listening, send
@@ -136,6 +138,19 @@ class TestEveryCall:
         (said,) = logged.lines()
         assert said["user_agent"].startswith("client/1 (x)yyy")
         assert len(said["user_agent"]) == 200
+
+    async def test_names_its_trace_when_there_is_one(
+        self, seller: World, logged: Logged, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        provider = TracerProvider()
+        monkeypatch.setattr(tracing, "tracer", provider.get_tracer("test"))
+        trace = "0af7651916cd43dd8448eb211c80319c"
+        sent = [*keys(seller), ("traceparent", f"00-{trace}-b7ad6b7169203331-01")]
+        await send(seller.client, "GET", NOBODY, sent)
+        monkeypatch.undo()
+        await send(seller.client, "GET", NOBODY, sent)
+        assert [one.get("trace_id") for one in logged.lines()] == [trace, None]
+        provider.shutdown()
 
     async def test_that_is_cut_off_has_no_status(self, seller: World, logged: Logged) -> None:
         await arm(seller, {"type": "timeout_before", "seconds": 0})

@@ -33,6 +33,7 @@ def production(url: str, **changes: Any) -> Settings:
         "database_url": url,
         "mode": "production",
         "signing_key": SecretStr(KEY),
+        "tls_proxies": ("127.0.0.1",),
     }
     return Settings(**(usual | changes))
 
@@ -86,6 +87,28 @@ async def test_a_signing_key_may_come_from_a_file(clean: str, tmp_path: Path) ->
     assert "signing key of at least 32 bytes" in await starts(from_file, clean)
     file.write_text("k" * 32 + "\n")
     assert (await prepare(from_file, clean)).mode == "production"
+
+
+async def test_no_start_without_tls(clean: str, tmp_path: Path) -> None:
+    file = tmp_path / "pem"
+    file.touch()
+    assert "production needs TLS" in await starts(production(clean, tls_proxies=()), clean)
+    own = production(clean, tls_proxies=(), tls_cert=file, tls_key=file)
+    assert (await prepare(own, clean)).mode == "production"
+
+
+async def test_no_start_with_an_admin_token_that_can_be_guessed(clean: str) -> None:
+    assert "admin token" in await starts(production(clean, admin_token="a" * 15), clean)
+    assert (await prepare(production(clean, admin_token="a" * 16), clean)).mode == "production"
+
+
+async def test_no_start_with_the_demos_key_whoever_made_it(clean: str, tmp_path: Path) -> None:
+    settings = production(clean)
+    await prepare(settings, clean)
+    file = tmp_path / "partner.json"
+    file.write_text(json.dumps({"distributorId": "1", "clientId": "seatledger-demo"}))
+    await maintenance.apply_partner(clean, file)
+    assert "demo or sandbox credentials" in await starts(settings, clean)
 
 
 async def test_no_start_with_an_open_sandbox(clean: str) -> None:

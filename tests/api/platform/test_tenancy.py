@@ -5,24 +5,17 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-import asyncpg
 import pytest
 
 from seatledger.api.operations import Operation
 from seatledger.api.table import OPERATIONS
 from tests.conftest import MakeWorld
 from tests.harness import Reply, World, line, order, profile, unique
+from tests.tenants import UNKNOWN, fill, seen, stored
 
 pytestmark = pytest.mark.anyio
 
 OFFER = "80004567EA01A12"
-UNKNOWN = {
-    "reseller-id": "1000999999",
-    "customer-id": "1005999999",
-    "deployment-id": "1450999999",
-    "order-id": "9299999999",
-    "subscription-id": "00000000000000000000000000000NA",
-}
 UNKNOWN_CODE = {  # per route: what an unknown id in the path answers
     "/v3/resellers/{reseller-id}": "1115",
     "/v3/customers/{customer-id}": "1116",
@@ -74,27 +67,6 @@ async def own(world: World) -> Ids:
     return await furnish(world)
 
 
-async def stored(database_url: str, *worlds: World) -> list[str]:
-    """Every row of these partners."""
-    connection = await asyncpg.connect(database_url)
-    partners = [one.distributor_id for one in worlds]
-    rows: list[str] = []
-    tables = await connection.fetch(
-        "SELECT table_name FROM information_schema.columns WHERE column_name = 'partner_id'"
-        " AND table_schema = 'public' ORDER BY table_name"
-    )
-    for (table,) in tables:
-        sql = f"SELECT t::text AS row FROM {table} t WHERE partner_id = ANY($1) ORDER BY 1"
-        rows += [f"{table} {one['row']}" for one in await connection.fetch(sql, partners)]
-    await connection.close()
-    return rows
-
-
-def fill(path: str, ids: Mapping[str, str]) -> str:
-    """A path of the table with ids in place."""
-    return re.sub(r"\{([a-z-]+)\}", lambda match: ids[match[1]], path)
-
-
 def bodies(operation: Operation) -> Iterator[Any]:
     """Valid bodies for a write, nothing for a read."""
     if operation.method == "GET":
@@ -138,13 +110,6 @@ async def answers(world: World, operation: Operation, ids: Mapping[str, str]) ->
         found.append(await world.call("HEAD", path))
         found.append(await world.get(path, params={"limit": "0", "fetch-price": "x"}))
     return found
-
-
-def seen(reply: Reply) -> tuple[Any, ...]:
-    """All a caller can tell two answers apart by."""
-    same = {name: value for name, value in reply.headers.items()
-            if name not in ("x-request-id", "x-correlation-id")}  # fmt: skip
-    return reply.status, reply.content, same
 
 
 def mixtures(operation: Operation, own: Ids, other: Ids) -> Iterator[Ids]:

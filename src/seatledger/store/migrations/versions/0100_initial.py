@@ -2,8 +2,9 @@
 
 from alembic import op
 
-revision = "0001"
+revision = "0100"
 down_revision = None
+serves = "0100"
 
 TABLES = """
 CREATE TABLE config (
@@ -37,7 +38,7 @@ CREATE TABLE partner (
 CREATE TABLE credential (
   client_id text PRIMARY KEY,
   partner_id text NOT NULL REFERENCES partner ON DELETE CASCADE,
-  secret_hashes jsonb NOT NULL,
+  secrets jsonb NOT NULL,
   scopes jsonb NOT NULL,
   role text NOT NULL CHECK (role IN ('full', 'read')),
   status text NOT NULL CHECK (status IN ('active', 'suspended', 'disabled')),
