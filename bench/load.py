@@ -9,12 +9,11 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from time import perf_counter
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-MAX_SEATS = 9  # one digit: bodies have one length, and no order earns a higher level
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"content-length: "
 _ANSWER_SECONDS = 60
@@ -24,7 +23,7 @@ class Load(Struct, frozen=True):
     """What a run sent and got back.
 
     `seats` is the sum of the accepted quantities, `latencies` the seconds from the first byte
-    sent to the last byte of each 201, `repeated` the 503s that were sent once more.
+    sent to the last byte of each acceptance, `repeated` the 503s that were sent once more.
     """
 
     accepted: int
@@ -40,36 +39,57 @@ class Load(Struct, frozen=True):
 
 
 class LoadError(Exception):
-    """The server answered something that is neither 201 nor 503, hung up, or fell silent."""
+    """The server answered something that is no acceptance and no 503, hung up, or fell silent."""
+
+
+class Requests(Protocol):
+    """Where requests go, what they are, and the status that accepts one."""
+
+    host: str
+    port: int
+    accepted: bytes
+
+    def next(self) -> tuple[bytes, int]:
+        """A request nobody sent yet, and the seats it asks for."""
+        ...
 
 
 class Orders:
-    """Requests for one-line NEW orders, customer by customer in turn.
+    """Orders, customer by customer in turn.
 
     Everything but the ids is put into bytes once. Every order has a correlation id and a request
     id that no other one has; their random head spreads them over the index as UUIDs would.
     """
 
     def __init__(
-        self, address: str, headers: dict[str, str], body: bytes, customers: Sequence[str]
+        self,
+        address: str,
+        paths: Sequence[str],
+        headers: dict[str, str],
+        bodies: Sequence[tuple[bytes, int]],
+        accepted: bytes = b"201",
     ):
-        """`body` has the place `%d` for the quantity; `headers` go with every request."""
+        """`paths` and `bodies`, each with its seats, take turns; `headers` go with all."""
         place = urlsplit(address)
         self.host = place.hostname or ""
         self.port = place.port or 0
+        self.accepted = accepted
         fixed = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
         self._heads = [
-            b"POST /v3/customers/%b/orders HTTP/1.1\r\nHost: %b\r\n%bX-Correlation-Id: "
-            % (customer.encode(), place.netloc.encode(), fixed)
-            for customer in customers
+            b"POST %b HTTP/1.1\r\nHost: %b\r\n%bX-Correlation-Id: "
+            % (path.encode(), place.netloc.encode(), fixed)
+            for path in paths
         ]
-        bodies = [body % (seats + 1) for seats in range(MAX_SEATS)]
         self._tails = [
-            b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(one), one)
-            for one in bodies
+            (
+                b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(body), body),
+                seats,
+            )
+            for body, seats in bodies
         ]
         self._sent = 0
-        self._random = random.Random(1)
+        self._random = random.Random()
 
     def next(self) -> tuple[bytes, int]:
         """A request nobody sent yet, and the seats it asks for."""
@@ -77,15 +97,15 @@ class Orders:
         self._sent += 1
         name = b"%012d-%012d" % (self._random.randrange(10**12), number)
         head = self._heads[number % len(self._heads)]
-        turn = number % MAX_SEATS
-        return b"".join((head, name, b"\r\nX-Request-Id: ", name, self._tails[turn])), turn + 1
+        tail, seats = self._tails[number % len(self._tails)]
+        return b"".join((head, name, b"\r\nX-Request-Id: ", name, tail)), seats
 
 
 class _Run:
     """One run: counters that all its connections share."""
 
-    def __init__(self, orders: Orders, until: float) -> None:
-        self.orders = orders
+    def __init__(self, requests: Requests, until: float) -> None:
+        self.requests = requests
         self.until = until
         self.accepted = self.seats = self.repeated = 0
         self.last = 0.0
@@ -118,8 +138,13 @@ class _Connection(asyncio.Protocol):
         end = self._buffer.find(_END_OF_HEAD)
         if end < 0:
             return
-        start = self._buffer.index(_LENGTH) + len(_LENGTH)
-        length = int(self._buffer[start : self._buffer.index(b"\r", start)])
+        head = self._buffer[:end].lower()
+        _, found, rest = head.partition(_LENGTH)
+        if not found:
+            self._run.others["an answer without a length"] += 1
+            self._finish()
+            return
+        length = int(rest.partition(b"\r")[0])
         if len(self._buffer) < end + len(_END_OF_HEAD) + length:
             return
         answer, self._buffer = self._buffer, b""
@@ -129,7 +154,7 @@ class _Connection(asyncio.Protocol):
         run = self._run
         status = answer[9:12]
         run.last = perf_counter()
-        if status == b"201":
+        if status == run.requests.accepted:
             run.accepted += 1
             run.seats += self._seats
             run.latencies.append(run.last - self._began)
@@ -146,7 +171,7 @@ class _Connection(asyncio.Protocol):
         if self._began >= self._run.until:
             self._finish()
             return
-        self._request, self._seats = self._run.orders.next()
+        self._request, self._seats = self._run.requests.next()
         self._transport.write(self._request)
 
     def _finish(self) -> None:
@@ -154,16 +179,16 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-async def send(orders: Orders, connections: int, seconds: float) -> Load:
+async def send(requests: Requests, connections: int, seconds: float) -> Load:
     """Keep `connections` busy for `seconds`, then wait for what is still on its way.
 
-    LoadError when an answer is neither 201 nor 503, or does not come.
+    LoadError when an answer neither accepts nor is a 503, or does not come.
     """
     loop = asyncio.get_running_loop()
     began = perf_counter()
-    run = _Run(orders, began + seconds)
+    run = _Run(requests, began + seconds)
     made = [
-        await loop.create_connection(lambda: _Connection(run), orders.host, orders.port)
+        await loop.create_connection(lambda: _Connection(run), requests.host, requests.port)
         for _ in range(connections)
     ]
     ended = asyncio.gather(*(protocol.done for _, protocol in made))
@@ -173,5 +198,5 @@ async def send(orders: Orders, connections: int, seconds: float) -> Load:
         raise LoadError(f"an answer did not come within {_ANSWER_SECONDS} seconds") from error
     if run.others:
         answer, count = run.others.most_common(1)[0]
-        raise LoadError(f"{count} times instead of 201: {answer}")
+        raise LoadError(f"{count} times instead of {requests.accepted.decode()}: {answer[:1000]}")
     return Load(run.accepted, run.seats, run.last - began, run.latencies, run.repeated)

@@ -3,13 +3,14 @@
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from msgspec import Struct
 
-_PROC = Path("/proc")
+PROC = Path("/proc")
 _LIBRARIES = ("seatledger", "asyncpg", "msgspec", "starlette", "uvicorn", "uvloop")
 
 
@@ -31,11 +32,11 @@ class Processor:
     def __init__(self, server: int, backend: int) -> None:
         """`server` is the server's process id, `backend` that of any PostgreSQL connection."""
         self._server = server
-        self._postmaster = int(_fields(backend)[1]) if _PROC.exists() else 0
+        self._postmaster = int(_fields(backend)[1]) if PROC.exists() else 0
 
     def seconds(self) -> tuple[float, float] | None:
         """(server, PostgreSQL) since they started."""
-        if not _PROC.exists():
+        if not PROC.exists():
             return None
         while True:  # again when a backend ended meanwhile: it would count twice or not at all
             ended = _used(self._postmaster, ended_children=True)
@@ -45,11 +46,31 @@ class Processor:
 
     def _backends(self) -> list[int]:
         found = []
-        for folder in _PROC.iterdir():
+        for folder in PROC.iterdir():
             with suppress(OSError):  # it ended meanwhile
                 if folder.name.isdigit() and int(_fields(int(folder.name))[1]) == self._postmaster:
                     found.append(int(folder.name))
         return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that a process has started, and those that they have; in Linux."""
+    parents: dict[int, list[int]] = {}
+    for folder in PROC.iterdir():
+        with suppress(OSError):  # it ended meanwhile
+            if folder.name.isdigit():
+                parents.setdefault(int(_fields(int(folder.name))[1]), []).append(int(folder.name))
+    found = list(parents.get(pid, ()))
+    for one in found:  # which grows on the way
+        found += parents.get(one, ())
+    return found
+
+
+def memory(pids: Sequence[int], what: str) -> int:
+    """Bytes that processes hold (Linux): `Rss` all of each, `Pss` what they share in parts."""
+    texts = [(PROC / str(pid) / "smaps_rollup").read_text() for pid in pids]
+    return sum(int(line.split()[1]) for text in texts for line in text.splitlines()
+               if line.startswith(f"{what}:")) * 1024  # fmt: skip
 
 
 def machine() -> Machine:
@@ -79,7 +100,7 @@ def versions(postgresql: str) -> dict[str, str]:
 
 
 def _processor() -> str:
-    info = _PROC / "cpuinfo"
+    info = PROC / "cpuinfo"
     if info.exists():
         for line in info.read_text().splitlines():
             if line.startswith("model name"):
@@ -89,7 +110,7 @@ def _processor() -> str:
 
 def _fields(pid: int) -> list[str]:
     """The numbers of a process after its name: state, parent, ..."""
-    return (_PROC / str(pid) / "stat").read_text().rpartition(") ")[2].split()
+    return (PROC / str(pid) / "stat").read_text().rpartition(") ")[2].split()
 
 
 def _used(pid: int, *, ended_children: bool = False) -> float:

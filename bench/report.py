@@ -1,124 +1,108 @@
-"""From the rounds to medians, ranges and ratios; on screen and as a file."""
+"""The figures as tables: on screen, and in the reference between its marks."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median, quantiles
 
-import msgspec
-from machine import Machine
-from msgspec import Struct, field
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from bench.goals import GOALS, middle
+from bench.results import Results, Series, spread
 
-class Round(Struct, frozen=True):
-    """One measured run: orders per second, latencies in seconds, processor seconds per order.
-
-    `repeated` counts answers 503, after which the same order was sent again.
-    """
-
-    rate: float
-    p50: float | None = None
-    p99: float | None = None
-    server: float | None = None
-    postgresql: float | None = None
-    repeated: int = 0
+DOCS = Path(__file__).parents[1] / "docs" / "reference" / "performance.md"
+BEGIN, END = "<!-- written by make bench: begin -->", "<!-- end -->"
+GOAL_HEADS = ("goal", "bound", "measured", "range", "")
+SERIES_HEADS = ("measured", "median", "range", "", "p50 ms", "p99 ms", "service us", "database us")
 
 
-class Series(Struct, frozen=True):
-    """The rounds of one thing measured."""
-
-    name: str
-    title: str
-    rounds: list[Round] = field(default_factory=list)
+def number(value: float) -> str:
+    """Three digits that count: 0.451, 4.51, 45.1, 451, 4,510."""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:,.{digits}f}"
 
 
-class Spread(Struct, frozen=True):
-    """The median of the rounds between the lowest and the highest."""
-
-    median: float
-    low: float
-    high: float
-
-
-class Results(Struct, frozen=True):
-    """Everything a run found out; what latest.json holds."""
-
-    at: datetime
-    machine: Machine
-    versions: dict[str, str]
-    customers: int
-    seconds: float
-    ratios: dict[str, Spread]
-    series: list[Series]
+def goal_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    """Each goal that could be measured: its bound, median, range, and whether it is met."""
+    for goal in GOALS:
+        found = goal.figure(results)
+        if found is not None:
+            yield (
+                goal.title,
+                f"{'<=' if goal.at_most else '>='} {goal.form(goal.bound)}",
+                goal.form(found.median),
+                f"{goal.form(found.low)} - {goal.form(found.high)}",
+                "met" if goal.is_met(found) else "missed",
+            )
 
 
-def percentile(values: Sequence[float], percent: int) -> float:
-    """The `percent`-th percentile."""
-    return quantiles(values, n=100, method="inclusive")[percent - 1]
+def series_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    """Each thing measured: median and range in its unit, latencies, processor time of each."""
+    for one in results.series:
+        found = spread([each.value for each in one.rounds])
+        yield (
+            one.title,
+            number(found.median),
+            f"{number(found.low)} - {number(found.high)}",
+            one.unit,
+            _middle(one, "p50", 1e3),
+            _middle(one, "p99", 1e3),
+            _middle(one, "server", 1e6),
+            _middle(one, "postgresql", 1e6),
+        )
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Median and range."""
-    return Spread(median(values), min(values), max(values))
+def _middle(series: Series, what: str, scale: float) -> str:
+    found = middle(series, what)
+    return "" if found is None else number(found * scale)
 
 
-def ratio(series: Series, base: Series) -> Spread:
-    """How a series compares with another, round by round: neighbours in time share the noise."""
-    pairs = zip(series.rounds, base.rounds, strict=True)
-    return spread([one.rate / other.rate for one, other in pairs])
-
-
-def write(results: Results, path: Path) -> None:
-    """Store the results, readable."""
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+def words(results: Results) -> Iterator[str]:
+    """Where, when and with what it was measured."""
+    machine, most = results.machine, max((len(one.rounds) for one in results.series), default=0)
+    yield (
+        f"{results.at:%Y-%m-%d}, in {results.took / 60:.1f} minutes; median and range of up to "
+        f"{most} interleaved rounds of {results.seconds:.0f} s; {results.stored:,} orders stored "
+        "where the table says full"
+    )
+    yield (
+        f"{machine.processor}, {machine.cores} cores, {machine.memory} GB, {machine.system}; "
+        "load, service and database share them"
+    )
+    yield ", ".join(f"{name} {release}" for name, release in results.versions.items())
+    for name, reason in results.skipped.items():
+        yield f"not measured: {name}, because {reason}"
 
 
 def show(results: Results, console: Console) -> None:
-    """The table, what its figures mean, and where they were measured."""
-    limit = results.series[0]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    table.add_column("one-line orders", no_wrap=True)
-    for heading in ("orders/s", "range", "of limit", "p50", "p99", "server", "database"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for series in results.series:
-        rates = spread([one.rate for one in series.rounds])
-        table.add_row(
-            series.title,
-            f"[bold]{rates.median:,.0f}[/]",
-            f"{rates.low:,.0f}-{rates.high:,.0f}",
-            "" if series is limit else f"{ratio(series, limit).median:.0%}",
-            _middle([one.p50 for one in series.rounds], 1e3, ".1f"),
-            _middle([one.p99 for one in series.rounds], 1e3, ".1f"),
-            _middle([one.server for one in series.rounds], 1e6, ".0f"),
-            _middle([one.postgresql for one in series.rounds], 1e6, ".0f"),
-        )
-    console.print(table)
-    console.print(_words(results), soft_wrap=True)
+    """The tables on screen."""
+    for heads, rows in ((SERIES_HEADS, series_rows(results)), (GOAL_HEADS, goal_rows(results))):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        for at, head in enumerate(heads):
+            table.add_column(head, justify="right" if at else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*row, style="red" if row[-1] == "missed" else None)
+        console.print(table)
+    console.print("\n".join(words(results)), soft_wrap=True)
 
 
-def _middle(values: Sequence[float | None], scale: float, form: str) -> str:
-    known = [value for value in values if value is not None]
-    return format(median(known) * scale, form) if known else ""
+def markdown(results: Results) -> str:
+    """The tables as they stand in the reference."""
+    blocks = [
+        _markdown_table(GOAL_HEADS, goal_rows(results)),
+        _markdown_table(SERIES_HEADS, series_rows(results)),
+        "\n".join(f"- {line}" for line in words(results)),
+    ]
+    return "\n\n".join(blocks)
 
 
-def _words(results: Results) -> str:
-    machine = results.machine
-    libraries = ", ".join(f"{name} {number}" for name, number in results.versions.items())
-    ratios = "\n".join(
-        f"  {name}: {one.median:.0%} ({one.low:.0%}-{one.high:.0%})"
-        for name, one in results.ratios.items()
-    )
-    return (
-        f"ratios, median and range of {len(results.series[0].rounds)} interleaved rounds "
-        f"of {results.seconds:.0f} s:\n{ratios}\n"
-        "limit: the order path's own two statements under pgbench, same database, same customers\n"
-        "p50, p99: milliseconds to the 201; server, database: processor time per order in us\n"
-        f"{results.customers:,} customers with 3 subscriptions; one server process; server, "
-        "database and load share\n"
-        f"the machine: {machine.processor}, {machine.cores} cores, {machine.memory} GB, "
-        f"{machine.system}\n{libraries}"
-    )
+def _markdown_table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [heads, ("---", *("---:" for _ in heads[1:])), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_docs(results: Results, path: Path = DOCS) -> None:
+    """Put the tables between the marks of the reference, leaving its prose alone."""
+    head, _, rest = path.read_text("utf-8").partition(BEGIN)
+    tail = rest.partition(END)[2]
+    path.write_text(f"{head}{BEGIN}\n\n{markdown(results)}\n\n{END}{tail}", encoding="utf-8")

@@ -5,13 +5,9 @@ rows under ids of their own, so every document in them is one the service wrote.
 """
 
 import asyncio
-import os
-import re
 import secrets
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import datetime
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +15,29 @@ import asyncpg
 import httpx
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
-from seatledger.domain.invariants import History
-from seatledger.domain.model import Customer, LedgerEntry, Order, Subscription
+from bench import customers, load
+from bench.accounts import Accounts, sound
 from seatledger.engine import maintenance
-from seatledger.store import partners, rows
-from seatledger.store.history import histories
+from seatledger.store import partners
 
 PARTNER = "100000001"
-FIRST_CUSTOMER = 1_500_000_000  # far beyond what the server's own ids reach here
 HELD_OFFERS = ("11073058CA01A12", "69804578CA01A12", "11083117CA01A12")
-OFFER = HELD_OFFERS[0]  # what the load buys: more seats of a product every customer holds
+MAX_SEATS = 9  # one digit: bodies have one length, and no order earns a higher level
+CUSTOMERS = 2_000  # a multiple of pgbench's clients, so that each has customers of its own
 _CLIENT_ID = "seatledger-bench"
-_WAIT_SECONDS = 60
+_WAIT_SECONDS = 120
 _POLL_SECONDS = 0.02
 _KEPT = ("customer", "orders", "subscription", "ledger_entry")
 _EMPTIED = (*_KEPT, "idempotency", "request_id", "redemption", "event")
+
+_SAMPLE = """
+SELECT jsonb_array_length(o.lines) AS size, o.partner_id, o.reseller_id, o.quantity::text,
+  o.external_reference_id AS reference, o.lines::text, o.basis::text, o.created_at::text AS at,
+  (o.created_at - interval '10 days')::text AS alive_since, i.body::text, i.fingerprint::text
+FROM orders o JOIN idempotency i ON i.partner_id = o.partner_id
+  AND convert_from(i.body, 'UTF8')::jsonb ->> 'orderId' = o.order_id
+"""
 
 
 class StageError(Exception):
@@ -60,73 +62,73 @@ class Sums(Struct, frozen=True):
         )
 
 
-@contextmanager
-def server(url: str, folder: Path) -> Iterator[tuple[str, int]]:
-    """One `seatledger serve` process in production mode: its address and process id.
-
-    It logs into `folder`; what it logged is shown when the bench fails.
-    """
-    own = {name: value for name, value in os.environ.items() if not name.startswith("SEATLEDGER_")}
-    command = [str(Path(sys.executable).with_name("seatledger")), "serve", "--port", "0"]
-    log = folder / "server.log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [*command, "--mode", "production", "--database-url", url],
-            env={**own, "SEATLEDGER_SIGNING_KEY": secrets.token_hex(32), "COLUMNS": "200"},
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-    try:
-        yield address_of(process), process.pid
-    except Exception as error:
-        error.add_note(f"the server's log ends with:\n{log.read_text()[-2000:]}")
-        raise
-    finally:
-        process.terminate()
-        process.communicate(timeout=_WAIT_SECONDS)
-
-
-def address_of(process: "subprocess.Popen[str]") -> str:
-    """Read the server's lines until it says where it listens, then wait until it is ready."""
-    assert process.stdout is not None
-    for text in process.stdout:
-        found = re.search(r"http://[\w.:\[\]]+:\d+", text)
-        if found:
-            with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as probe:
-                probe.get(f"{found.group()}/readyz").raise_for_status()
-            return found.group()
-    raise StageError("the server did not start")
-
-
 class Stage:
     """The partner's data and keys, and ways to put it back to its first state."""
 
     def __init__(self, url: str, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self.url = url
         self.connection = connection
-        self.headers: dict[str, str] = {}
+        self.address = ""
         self.customers: list[str] = []
-        self.sample: dict[str, Any] = {}
         self.start = Sums(0, 0, 0, 0)
+        self.mark: datetime
+        self._headers: dict[str, str] = {}
 
-    async def build(self, address: str, folder: Path, customers: int) -> None:
+    async def build(self, address: str, folder: Path, count: int = CUSTOMERS) -> None:
         """Make the partner, its first customer with three subscriptions, and the copies."""
+        self.address = address
         secret = await self._make_partner(folder)
-        async with httpx.AsyncClient(base_url=address, timeout=60) as http:
-            await self._log_in(http, secret)
-            template = await self._make_customer(http)
-            await self._copy(template, customers)
-            await self._keep()
-            await self.settle("manual")
-            self.sample = await self._take_sample(http)
+        async with Accounts(address, PARTNER, _CLIENT_ID, secret) as accounts:
+            self._headers = accounts.headers
+            template = await accounts.customer(await accounts.reseller())
+            await accounts.order(template, order_body(HELD_OFFERS))
+        await self.drained()
+        self.customers = await customers.copy(self.connection, template, count)
+        await self.connection.execute("CREATE SCHEMA bench")
+        for table in _KEPT:
+            await self.connection.execute(f"CREATE TABLE bench.{table} AS TABLE {table}")
+        await self.connection.execute(f"CREATE TABLE bench.sample AS {_SAMPLE} WITH NO DATA")
+        await self.settle("manual")
+
+    @property
+    def buyers(self) -> list[str]:
+        """As many customers as every load has, spread over all there are."""
+        return self.customers[:: max(1, len(self.customers) // CUSTOMERS)][:CUSTOMERS]
+
+    def orders(self, lines: int = 1) -> load.Orders:
+        """NEW orders of `lines` lines, for all customers in turn."""
+        paths = [f"/v3/customers/{one}/orders" for one in self.buyers]
+        return load.Orders(self.address, paths, self._headers, bodies(lines))
+
+    def previews(self, lines: int) -> load.Orders:
+        """PREVIEW orders of `lines` lines with prices, for all customers in turn."""
+        paths = [f"/v3/customers/{one}/orders?fetch-price=true" for one in self.buyers]
+        body = msgspec.json.encode({**order_body(offers(lines)), "orderType": "PREVIEW"})
+        return load.Orders(self.address, paths, self._headers, [(body, 0)])
+
+    async def answer(self, requests: load.Requests) -> bytes:
+        """The body of the answer to one of `requests`."""
+        head, _, body = requests.next()[0].partition(b"\r\n\r\n")
+        line, *rest = head.decode().split("\r\n")
+        headers = dict(one.split(": ", 1) for one in rest)
+        async with httpx.AsyncClient(base_url=self.address, timeout=60) as http:
+            reply = await http.post(line.split(" ")[1], content=body, headers=headers)
+        sound(reply)
+        return reply.content
+
+    async def keep_sample(self, lines: int) -> None:
+        """Place one order of `lines` lines and keep what the service made of it, as text."""
+        order_id = msgspec.json.decode(await self.answer(self.orders(lines)))["orderId"]
+        await self.connection.execute(
+            f"INSERT INTO bench.sample {_SAMPLE} WHERE o.order_id = $1", order_id
+        )
 
     async def settle(self, mode: str) -> None:
         """Set how accepted orders settle: `manual` holds them, `auto` lets the worker at them."""
         await partners.set_settlement(self.connection, PARTNER, mode, 0)
 
     async def reset(self) -> None:
-        """Put everything back to how it began, with a checkpoint behind it.
+        """Put everything back to how it began.
 
         Only tables with rows get statistics: for one that was vacuumed while empty the planner
         would prefer to scan it, and keep that plan while it grows.
@@ -135,7 +137,14 @@ class Stage:
         for table in _KEPT:
             await self.connection.execute(f"INSERT INTO {table} SELECT * FROM bench.{table}")
         await self.connection.execute(f"VACUUM ANALYZE {', '.join(_KEPT)}")
-        await self.connection.execute("CHECKPOINT")
+        self.start = await self.sums()
+
+    async def take_back(self) -> None:
+        """Remove the orders that loads placed since `mark`, leaving what else is stored."""
+        await self.connection.execute("DELETE FROM orders WHERE status = '1002'")
+        for table, column in (("idempotency", "completed_at"), ("request_id", "seen_at")):
+            await self.connection.execute(f"DELETE FROM {table} WHERE {column} > $1", self.mark)
+        await self.connection.execute("VACUUM orders, idempotency, request_id, customer")
         self.start = await self.sums()
 
     async def sums(self) -> Sums:
@@ -180,99 +189,20 @@ class Stage:
         await maintenance.apply_partner(self.url, file)
         return secret
 
-    async def _log_in(self, http: httpx.AsyncClient, secret: str) -> None:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": _CLIENT_ID,
-            "client_secret": secret,
-            "scope": "openid",
-        }
-        token = _sound(await http.post("/ims/token/v3", data=form))["access_token"]
-        self.headers = {
-            "X-Api-Key": _CLIENT_ID,
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
-        }
 
-    async def _make_customer(self, http: httpx.AsyncClient) -> History:
-        """The first customer, active, with one settled order of three products."""
-        address = {
-            "country": "US",
-            "region": "CA",
-            "city": "San Jose",
-            "addressLine1": "200 Fairmont Ave",
-            "postalCode": "95110-1234",
-        }
-        profile = {
-            "companyName": "Bench Customer",
-            "preferredLanguage": "en-US",
-            "address": address,
-            "contacts": [{"firstName": "Ann", "lastName": "Lee", "email": "ann.lee@example.com"}],
-        }
-        reseller = await self._post(
-            http,
-            "/v3/resellers",
-            {"companyProfile": {**profile, "marketSegments": ["COM"]}, "distributorId": PARTNER},
-        )
-        customer = await self._post(
-            http,
-            "/v3/customers",
-            {
-                "resellerId": reseller["resellerId"],
-                "companyProfile": {**profile, "marketSegment": "COM"},
-            },
-        )
-        path = f"/v3/customers/{customer['customerId']}/orders"
-        await self._post(http, path, order_body(HELD_OFFERS))
-        await self.drained()
-        found = await histories(self.connection, PARTNER, "", 1)
-        if len(found[0].subscriptions) != len(HELD_OFFERS):
-            raise StageError(f"the first order did not settle: {found[0].orders}")
-        return found[0]
+def offers(count: int) -> tuple[str, ...]:
+    """What orders of so many lines buy: more seats of what every customer holds."""
+    return tuple(islice(cycle(HELD_OFFERS), count))
 
-    async def _copy(self, template: History, count: int) -> None:
-        """Store `count` customers like the template, each with its own ids."""
-        customers: list[Customer] = []
-        orders: list[Order] = []
-        subscriptions: list[Subscription] = []
-        entries: list[LedgerEntry] = []
-        for number in range(FIRST_CUSTOMER, FIRST_CUSTOMER + count):
-            copy = _copy_of(template, str(number))
-            customers.append(copy.customer)
-            orders += copy.orders
-            subscriptions += copy.subscriptions
-            entries += copy.entries
-        await rows.insert(self.connection, "customer", customers)
-        await rows.insert(self.connection, "orders", orders)
-        await rows.insert(self.connection, "subscription", subscriptions)
-        await rows.insert(self.connection, "ledger_entry", entries)
-        self.customers = [one.customer_id for one in customers]
 
-    async def _keep(self) -> None:
-        await self.connection.execute("CREATE SCHEMA bench")
-        for table in _KEPT:
-            await self.connection.execute(f"CREATE TABLE bench.{table} AS TABLE {table}")
-
-    async def _take_sample(self, http: httpx.AsyncClient) -> dict[str, Any]:
-        """Place one order of the load and read what the service made of it, as text."""
-        path = f"/v3/customers/{self.customers[0]}/orders"
-        made = await self._post(http, path, order_body((OFFER,)))
-        row = await self.connection.fetchrow(
-            """SELECT o.partner_id, o.reseller_id, o.external_reference_id AS reference,
-                 o.lines::text AS lines, o.basis::text AS basis, o.created_at::text AS at,
-                 (o.created_at - interval '10 days')::text AS alive_since,
-                 i.body::text AS body, i.fingerprint::text AS fingerprint
-               FROM orders o JOIN idempotency i USING (partner_id)
-               WHERE o.order_id = $1 AND i.path = $2""",
-            made["orderId"],
-            path,
-        )
-        assert row is not None
-        return dict(row)
-
-    async def _post(self, http: httpx.AsyncClient, path: str, body: object) -> Any:
-        headers = {**self.headers, "X-Correlation-Id": secrets.token_hex(16)}
-        return _sound(await http.post(path, json=body, headers=headers))
+def bodies(lines: int) -> list[tuple[bytes, int]]:
+    """Bodies of orders of `lines` lines, each with its seats; of one line in several sizes."""
+    body = order_body(offers(lines))
+    if lines > 1:
+        return [(msgspec.json.encode(body), lines)]
+    sizes = range(1, MAX_SEATS + 1)
+    text = msgspec.json.encode(body)
+    return [(text.replace(b'"quantity":1', b'"quantity":%d' % seats), seats) for seats in sizes]
 
 
 def order_body(offers: tuple[str, ...]) -> dict[str, Any]:
@@ -286,44 +216,3 @@ def order_body(offers: tuple[str, ...]) -> dict[str, Any]:
             for number, offer in enumerate(offers, 1)
         ],
     }
-
-
-def _sound(reply: httpx.Response) -> Any:
-    if not reply.is_success:
-        raise StageError(f"{reply.request.url.path}: {reply.status_code} {reply.text}")
-    return reply.json()
-
-
-def _copy_of(template: History, customer_id: str) -> History:
-    """A customer's history under ids made from another customer id."""
-    seats = {
-        one.subscription_id: f"{customer_id}{one.position:020d}NA" for one in template.subscriptions
-    }
-    ids = {one.order_id: f"91{customer_id}" for one in template.orders}
-    return History(
-        replace(template.customer, customer_id=customer_id),
-        tuple(
-            replace(
-                one,
-                order_id=ids[one.order_id],
-                customer_id=customer_id,
-                lines=tuple(
-                    replace(line, subscription_id=seats[line.subscription_id]) for line in one.lines
-                ),
-            )
-            for one in template.orders
-        ),
-        tuple(
-            replace(one, subscription_id=seats[one.subscription_id], customer_id=customer_id)
-            for one in template.subscriptions
-        ),
-        tuple(
-            replace(
-                one,
-                customer_id=customer_id,
-                subscription_id=seats[one.subscription_id],
-                order_id=ids[one.order_id],
-            )
-            for one in template.entries
-        ),
-    )

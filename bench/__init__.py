@@ -1,0 +1,1 @@
+"""How fast the service is, measured on this machine beside what it is compared with."""
