@@ -91,6 +91,10 @@ class Orders:
         self._sent = 0
         self._random = random.Random()
 
+    def parts(self) -> tuple[list[bytes], list[bytes]]:
+        """What stands before the ids of a request, and what after them."""
+        return self._heads, [tail for tail, _ in self._tails]
+
     def next(self) -> tuple[bytes, int]:
         """A request nobody sent yet, and the seats it asks for."""
         number = self._sent

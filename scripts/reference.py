@@ -1,4 +1,4 @@
-"""Writes docs/reference/api.md, errors.md and metrics.md from what the code itself goes by.
+"""Writes docs/reference/api.md, errors.md, metrics.md and settings.md from what the code goes by.
 
 python scripts/reference.py           write the pages
 python scripts/reference.py --check   fail when one is stale
@@ -13,6 +13,7 @@ from seatledger import metrics
 from seatledger.api.reference import EVERY_BODY, EVERY_CALL, EVERY_WRITE, resource_of
 from seatledger.api.table import OPERATIONS
 from seatledger.contract.errors import CatalogueRow, catalogue
+from seatledger.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -39,6 +40,14 @@ How to have them scraped, and what to watch: [monitoring.md](../how-to/monitorin
 
 Every process counts for itself; processes that share a port (`--workers`) answer for all of them,
 with numbers up to a second old. Histograms have buckets (`_bucket`), `_sum` and `_count`.
+"""
+SETTINGS_HEAD = """\
+# Settings
+
+Written by `python scripts/reference.py` from the settings' own definitions; not edited by hand.
+`seatledger serve --help` shows those that are options as well; an option wins over its variable.
+What a partner is told (limits, windows, switches) is no setting of the server:
+[contract, section 5](../contract/README.md).
 """
 ELSEWHERE = frozenset({"404", "405", "409"})
 """Codes of unknown routes and of the control API, which no operation lists."""
@@ -108,6 +117,21 @@ def metrics_page() -> str:
     return "\n".join(lines)
 
 
+def settings_page() -> str:
+    """Every variable with its default."""
+    rows = [
+        markdown_row(f"`{PREFIX}{name.upper()}`", _default(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join([SETTINGS_HEAD, *table(("Variable", "Default", "Meaning"), rows), ""])
+
+
+def _default(value: object) -> str:
+    if value is None or value == ():
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
 def is_of_token(row: CatalogueRow) -> bool:
     """Whether the token endpoint answers a row."""
     return any(call.startswith("token endpoint") for call in row.applies_to)
@@ -127,6 +151,7 @@ def main(*, check: bool) -> int:
         ("api.md", api_page()),
         ("errors.md", errors_page()),
         ("metrics.md", metrics_page()),
+        ("settings.md", settings_page()),
     ):
         page = PAGES / name
         if not check:

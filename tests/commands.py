@@ -5,6 +5,7 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
+from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from seatledger import telemetry
@@ -12,10 +13,14 @@ from seatledger.cli import app
 
 
 async def run(url: str, *arguments: str) -> Result:
-    """Run a command on a database to its end. Our own server's log lines may be in its stderr."""
+    """Run a command on a database to its end.
+
+    Calls the test's own server logs meanwhile may be in its stderr.
+    """
     runner = CliRunner()
     command = [*arguments, "--database-url", url]
-    with patch.object(telemetry, "configure"):  # the logging is the test run's
+    # The logging is the test run's; what the server logs meanwhile is not for the command's output.
+    with patch.object(telemetry, "configure"), capture_logs():
         return await asyncio.to_thread(lambda: runner.invoke(app, command))
 
 

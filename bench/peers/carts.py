@@ -37,21 +37,21 @@ class Carts:
             base_url=self._address, headers=headers, timeout=_PATIENCE_SECONDS
         ) as http:
 
-            async def buy() -> None:
+            async def buy(email: str) -> None:
                 while (start := perf_counter()) < began + seconds:
-                    await self._order(http)
+                    await self._order(http, email)
                     latencies.append(perf_counter() - start)
 
-            await asyncio.gather(*(buy() for _ in range(connections)))
+            await asyncio.gather(*(buy(f"c{n}@example.com") for n in range(connections)))
         took = perf_counter() - began
         return Load(len(latencies), len(latencies), took, latencies, 0)
 
-    async def _order(self, http: httpx.AsyncClient) -> None:
+    async def _order(self, http: httpx.AsyncClient, email: str) -> None:
         async def post(path: str, body: dict[str, Any]) -> Any:
             return sound(await http.post(path, json=body))
 
         items = [{"variant_id": self._facts.variant, "quantity": 1}]
-        wanted = {"region_id": self._facts.region, "email": "ann@example.com", "items": items}
+        wanted = {"region_id": self._facts.region, "email": email, "items": items}
         cart = (await post("/store/carts", wanted))["cart"]["id"]
         payment = await post("/store/payment-collections", {"cart_id": cart})
         path = f"/store/payment-collections/{payment['payment_collection']['id']}/payment-sessions"

@@ -121,7 +121,7 @@ async def medusa(house: House) -> AsyncIterator[Peer]:
             "MEDUSA_DISABLE_TELEMETRY": "true",
             "NODE_ENV": "production",
         }
-        program = ["node", MEDUSA / "node_modules" / ".bin" / "medusa"]
+        program: list[str | Path] = ["node", MEDUSA / "node_modules" / ".bin" / "medusa"]
         log = house.folder / "medusa-setup.log"
         await servers.run([*program, "db:migrate"], log, settings, MEDUSA)
         await servers.run([*program, "exec", "./seed.js"], log, settings, MEDUSA)

@@ -14,13 +14,14 @@ from bench.stage import Sums
 
 _LINES = (10, 499)
 _CONNECTIONS = 16
+_SECONDS = 2
 _MICRO = 1e6
 
 
 @asynccontextmanager
 async def room(house: House) -> AsyncIterator[list[Measure]]:
     """10 and 499 lines under pgbench and accepted; a 499-line preview and its answer's encoding."""
-    setting, seconds = house.main, house.size.seconds
+    setting, seconds = house.main, min(house.size.seconds, _SECONDS)
     script = house.folder / "lines.sql"
     script.write_text(limit.script(), encoding="utf-8")
     measures: list[Measure] = []
@@ -54,7 +55,7 @@ async def room(house: House) -> AsyncIterator[list[Measure]]:
 
 
 def _against_limit(house: House, lines: int) -> list[Measure]:
-    setting, seconds = house.main, house.size.seconds
+    setting, seconds = house.main, min(house.size.seconds, _SECONDS)
     orders = setting.stage.orders(lines)
     script = house.folder / "lines.sql"
     return [

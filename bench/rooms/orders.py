@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from bench import limit
+from bench import limit, wrk
 from bench.house import House, Setting, Untrue, as_round
 from bench.peers.running import PEERS, Peer
 from bench.results import Measure, Round
@@ -22,6 +22,7 @@ async def room(house: House) -> AsyncIterator[list[Measure]]:
     orders = setting.stage.orders()
     await setting.stage.keep_sample(1)
     script = house.folder / "order.sql"
+    lua = house.folder / "orders.lua"
     script.write_text(limit.script(), encoding="utf-8")
 
     async def accept(connections: int) -> Round:
@@ -47,6 +48,18 @@ async def room(house: House) -> AsyncIterator[list[Measure]]:
         await setting.prove(Sums(done.accepted, done.seats, done.seats, 0))
         return as_round(done, done.accepted / took, used)
 
+    async def by_wrk() -> Round:
+        """Exactly what it was told of must be there, and what was on its way when it hung up."""
+        await setting.begin("manual")
+        before = setting.clock()
+        done = await wrk.send(lua, orders, 32, seconds)
+        used = setting.used(before, done.accepted)
+        found = (await setting.stage.sums()).since(setting.stage.start)
+        if not done.accepted <= found.orders <= done.accepted + 32:
+            raise Untrue(f"wrk was told of {done.accepted} orders, the database has {found}")
+        await setting.prove(found)
+        return Round(done.accepted / done.seconds, done.p50, done.p99, *used)
+
     unit = "orders/s"
     measures = [
         Measure("limit", "limit: pgbench, 8 clients", unit,
@@ -55,6 +68,9 @@ async def room(house: House) -> AsyncIterator[list[Measure]]:
         Measure("accept_128", "accepted, 128", unit, lambda: accept(128)),
         Measure("fulfil_32", "accepted + fulfilled, 32", unit, fulfil),
     ]  # fmt: skip
+    if wrk.program():
+        wrk.write_script(orders, lua)
+        measures.append(Measure("wrk_32", "accepted, 32, sent by wrk", unit, by_wrk))
     if house.disk is not None:
         title = f"accepted, 32, disk {_SLOWER_MS} ms slower"
         measures.append(Measure("slow_32", title, unit, slow))

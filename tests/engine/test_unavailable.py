@@ -112,7 +112,7 @@ class TestALockedCustomer:
         assert await database.fetchval(attempts, customer) == 0
 
 
-async def test_a_database_that_is_read_only_after_a_failover_is_away(
+async def test_a_primary_that_failed_over_is_away_until_the_address_leads_to_the_new_one(
     apart_url: str, settings: Settings, real_clock: ManualClock
 ) -> None:
     own = settings.model_copy(update={"database_url": apart_url, "pool_size": 1})
@@ -120,20 +120,7 @@ async def test_a_database_that_is_read_only_after_a_failover_is_away(
     async with another_process(own, real_clock) as client:
         world = await make_world(client, ADMIN_TOKEN)
         customer = await world.customer()
-        connection = await asyncpg.connect(apart_url)
-        try:
-            name = await connection.fetchval("SELECT current_database()")
-            await connection.execute(
-                f"ALTER DATABASE {name} SET default_transaction_read_only = on"
-            )
-            await connection.execute(
-                """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                   WHERE datname = current_database() AND pid <> pg_backend_pid()"""
-            )
-        finally:
-            await connection.close()
-        while (await world.get(f"/v3/customers/{customer}")).status != 200:
-            pass  # the one connection was cut, and the next is made to the old primary
+        await takes_writes(apart_url, False)
         new = {
             "distributorId": world.distributor_id,
             "companyProfile": profile(marketSegments=["COM"]),
@@ -145,3 +132,28 @@ async def test_a_database_that_is_read_only_after_a_failover_is_away(
         ):
             reply.refused(503, "503")
             assert reply.headers["Retry-After"] == "5"
+        await takes_writes(apart_url, True)
+        (await world.order(customer, line(SEATS))).ok()
+
+
+async def takes_writes(url: str, does: bool) -> None:
+    """Make a database what a primary or a standby is to its clients.
+
+    Connections are cut when it becomes read-only alone: those of a standby would live on.
+    """
+    connection = await asyncpg.connect(
+        url, server_settings={"default_transaction_read_only": "off"}
+    )
+    try:
+        name = await connection.fetchval("SELECT current_database()")
+        is_read_only = "off" if does else "on"
+        await connection.execute(
+            f"ALTER DATABASE {name} SET default_transaction_read_only = {is_read_only}"
+        )
+        if not does:
+            await connection.execute(
+                """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+            )
+    finally:
+        await connection.close()

@@ -85,7 +85,8 @@ def empty_database(database_url: str) -> Iterator[str]:
 def test_several_processes_migrate_an_empty_database_at_once(database_url: str) -> None:
     with empty_database(database_url) as url:
         code = "import sys; from seatledger.store.migrate import upgrade; upgrade(sys.argv[1])"
-        running = [subprocess.Popen([sys.executable, "-c", code, url]) for _ in range(2)]
+        address = f"{url}&sslmode=disable&target_session_attrs=read-write"
+        running = [subprocess.Popen([sys.executable, "-c", code, address]) for _ in range(2)]
         assert [process.wait(60) for process in running] == [0, 0]
         upgrade(url)
 

@@ -36,8 +36,10 @@ async def run_migrations(database_url: str, revision: str, versions: Path = VERS
     stays locked. Raises SchemaError when one fails, with the database's own words; those before it
     stay.
     """
-    url = database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
-    engine = create_async_engine(url)
+    # The driver reads the address itself, as everywhere: not all it may say has another spelling.
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=partial(asyncpg.connect, database_url)
+    )
     try:
         async with engine.connect() as connection:
             await _take_turn(connection)
