@@ -8,6 +8,7 @@ the table in the docs are written.
 """
 
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import structlog
 import uvloop
 from msgspec.structs import replace
 from rich.console import Console
@@ -89,6 +91,8 @@ async def _rounds(house: House, name: str) -> list[Series]:
 
 def main(words: Sequence[str]) -> None:
     """Measure, tell, write."""
+    # What the service's own code, run here for renewals, would say of each step.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     rooms = [word for word in words if word != "--quick"]
     if unknown := set(rooms) - ROOMS.keys():
         console.print(f"no such room: {', '.join(unknown)}; there are {', '.join(ROOMS)}")
