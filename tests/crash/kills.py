@@ -63,12 +63,8 @@ async def kill_and_recount(
 
 
 async def _work_and_kill(stage: Stage, traffic: Traffic, victim: str, random: Random) -> None:
-    work = asyncio.create_task(traffic.run(CLIENTS))
-    try:
+    async with traffic.running(CLIENTS):
         await traffic.has_answered(random.randint(1, _MOST_BEFORE))
         await asyncio.sleep(random.uniform(0, _MOST_LATER_SECONDS))
         await stage.kill(victim, random)
         await traffic.has_answered(_AFTER)
-    finally:
-        traffic.is_over = True
-        await work

@@ -3,7 +3,8 @@ each."""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count, pairwise
 from random import Random
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import httpx
 
+from seatledger.clock import SystemClock
 from tests.harness import Reply, World, line, order, unique
 
 SEATS = "80004567EA01A12"
@@ -42,8 +44,10 @@ class Intent:
     @property
     def acknowledged(self) -> Reply:
         """Its success; nothing a client of ours asks for is refused."""
-        assert self.reply is not None, f"{self.correlation_id} was never answered"
-        return self.reply.ok(200 if self.kind == "PATCH" else 201)
+        wanted = 200 if self.kind == "PATCH" else 201
+        assert self.reply is not None, f"never answered: {self}"
+        assert self.reply.status == wanted, f"refused at {SystemClock().now()}: {self}"
+        return self.reply
 
 
 def purchase(customer: str, *lines: dict[str, Any]) -> Intent:
@@ -134,9 +138,19 @@ class Traffic:
         times = [since, *sorted(one.answered_at for one in self.intents if one.answered_at > since)]
         return max(later - earlier for earlier, later in pairwise(times))
 
-    async def run(self, clients: int) -> None:
-        """Write from many clients until it is over."""
-        await asyncio.gather(*(self._client(number) for number in range(clients)))
+    @asynccontextmanager
+    async def running(self, clients: int) -> AsyncIterator[None]:
+        """Let many clients write meanwhile; what they have begun is answered when it ends.
+
+        A wrong answer ends it at once.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(clients):
+                tasks.create_task(self._client(number))
+            try:
+                yield
+            finally:
+                self.is_over = True
 
     async def has_answered(self, more: int) -> None:
         """Let the clients work until so many more writes are answered."""

@@ -24,6 +24,7 @@ from tests.failover.programs import (
 
 NODES = 3
 _PATIENCE_SECONDS = 180
+_SUCCESSION_SECONDS = 90
 _POLL_SECONDS = 0.1
 _ACCOUNT = "postgres"  # under which everything runs if we are root
 
@@ -75,14 +76,18 @@ class Cluster:
 
     async def primary(self) -> int:
         """The number of the node that is the primary."""
-        async with httpx.AsyncClient(timeout=1) as client:
-            for _ in range(_PATIENCE_SECONDS):
-                for number, rest_port in enumerate(self._nodes.values()):
-                    with suppress(httpx.TransportError):
-                        if (await client.get(f"http://127.0.0.1:{rest_port}/primary")).is_success:
-                            return number
-                await asyncio.sleep(_POLL_SECONDS)
-        raise AssertionError(f"no node is the primary\n{self.last_words()}")
+        found = await self._primaries()
+        assert len(found) == 1, f"primaries: {found}\n{self.last_words()}"
+        return found[0]
+
+    async def has_new_primary(self, old: int) -> bool:
+        """Wait for another node than `old` to be the primary; False if none is in good time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SUCCESSION_SECONDS):
+                while not set(await self._primaries()) - {old}:
+                    await asyncio.sleep(_POLL_SECONDS)
+                return True
+        return False
 
     def kill(self, number: int) -> None:
         """Kill a node's PostgreSQL with all its processes; its patroni lives on."""
@@ -133,6 +138,16 @@ class Cluster:
             f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}"
             for log in sorted(self._place.glob("*.log"))
         )
+
+    async def _primaries(self) -> list[int]:
+        """The numbers of the nodes that say they are the primary."""
+        found = []
+        async with httpx.AsyncClient(timeout=1) as client:
+            for number, rest_port in enumerate(self._nodes.values()):
+                with suppress(httpx.TransportError):
+                    if (await client.get(f"http://127.0.0.1:{rest_port}/primary")).is_success:
+                        found.append(number)
+        return found
 
     def _all_live(self) -> bool:
         return all(one.poll() is None for one in (*self._patronis, *self._others))

@@ -1,5 +1,6 @@
 """The connection pool."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ LOCK_TIMEOUT_MS = 2_000
 # Waiting for a turn is done without a connection (platform.md 5.4); this much lets somebody finish
 # who is about to.
 _BRIEF_LOCK_MS = 10
+_END_SECONDS = 1.0  # for a statement that is not waited for to end by itself
 _CONNECT_SECONDS = 2.0  # an unreachable database is reported by then (platform.md 33)
 
 if TYPE_CHECKING:  # generic in its stubs alone
@@ -72,13 +74,22 @@ async def brief_transaction(source: AnyPool | AnyConnection) -> AsyncIterator[An
 
 
 class _Connection(_BaseConnection):
-    """A connection that is dropped, where others ask the server to cancel what it runs.
+    """A connection that never asks the server to cancel what nobody waits for any more.
 
     PostgreSQL has a commit that waits for a standby, and is cancelled, end as if it had one. The
     answer stored with it would then be given to whoever repeats the call, and die with the primary.
     """
 
-    async def _cancel(self, *_: object) -> None:
+    async def _cancel(
+        self, waiter: "asyncio.Future[None]", cancel_waiter: "asyncio.Future[None] | None" = None
+    ) -> None:
+        """Let the statement end by itself, or drop the connection if it does not soon."""
+        if not waiter.done():
+            waiter.set_result(None)
+        if cancel_waiter is not None:
+            ended, _ = await asyncio.wait([cancel_waiter], timeout=_END_SECONDS)
+            if ended:
+                return
         self.terminate()
 
 
