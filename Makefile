@@ -16,7 +16,8 @@ COUNT := { test -t 1 && live=1 || live=; awk -v live="$$live" ' \
   /^Installing collected/ { if (live) { printf ", unpacking"; fflush() } } \
   END { if (n && live) print ""; else if (n) printf "  %d packages\n", n }'; }
 
-.PHONY: help install install-dev demo serve test simulate check bench bench-anniversary lock clean audit fuzz
+.PHONY: help install install-dev demo serve test simulate check test-crash test-failover soak bench bench-anniversary \
+  lock clean audit fuzz
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,18 @@ N ?= 200000
 SEED ?= 1
 fuzz: install-dev ## Send N mutated requests of SEED to a server of its own
 	@$(BIN)/python -m tests.fuzz $(N) $(SEED)
+
+KILLS ?= 120
+test-crash: install-dev ## Kill servers and PostgreSQL KILLS times under load, and count again
+	@$(BIN)/python -m tests.crash $(KILLS)
+
+FAILOVERS ?= 10
+test-failover: install-dev ## Lose the primary of a real cluster FAILOVERS times (Debian's patroni, etcd, haproxy)
+	@$(BIN)/python -m tests.failover $(FAILOVERS)
+
+MINUTES ?= 30
+soak: .venv-bench/.installed ## Let clients work and clocks move for MINUTES; draws memory and latencies
+	@.venv-bench/bin/python -m tests.soak $(MINUTES)
 
 bench: .venv-bench/.installed $(if $(PEERS),.venv-bench/medusa/.installed) ## Measure speed beside what others allow (FULL=1, PEERS=1)
 	@.venv-bench/bin/python -m bench

@@ -6,9 +6,11 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from seatledger.clock import ManualClock
+from seatledger.clock import ManualClock, SystemClock
+from seatledger.settings import Settings
 from seatledger.store.rows import AnyConnection
 from tests.commands import done, given, refusal, run
+from tests.engine.conftest import another_process
 from tests.harness import World, fetch_token, line, unique
 from tests.wire import elsewhere
 
@@ -68,8 +70,9 @@ async def test_a_key_that_only_reads(world: World, database_url: str) -> None:
 
 
 async def test_two_secrets_live_while_one_is_replaced(
-    world: World, database_url: str, database: AnyConnection, real_clock: ManualClock
+    world: World, database_url: str, database: AnyConnection, settings: Settings
 ) -> None:
+    clock = ManualClock(SystemClock().now())  # the command's own; other tests move the suite's
     first = await given(database_url, "partner", "add-key", world.distributor_id)
     key, secrets = first["clientId"], [first["clientSecret"]]
 
@@ -79,13 +82,14 @@ async def test_two_secrets_live_while_one_is_replaced(
         secrets.append(issued["clientSecret"])
 
     async def good() -> list[bool]:
-        return [await is_granted(world.client, key, one) for one in secrets]
+        async with another_process(settings, clock) as client:
+            return [await is_granted(client, key, one) for one in secrets]
 
     await rotate("--keep", "7d")
     assert await good() == [True, True]
     await rotate("--keep", "1h")
     assert await good() == [False, True, True]
-    real_clock.advance(timedelta(hours=1, minutes=5))
+    clock.advance(timedelta(hours=1, minutes=5))
     assert await good() == [False, False, True]
     await rotate("--keep", "0s")
     assert await good() == [False, False, False, True]

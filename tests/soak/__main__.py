@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -68,7 +69,7 @@ async def _move(world: World, minutes: float, over: asyncio.Event, *, runs_by_it
     """Let DAYS pass in a world: by its own clock at the pace of the run, or step by step."""
     if runs_by_itself:
         await world.settlement("auto")
-        rate = DAYS * 86_400 / (minutes * 60)
+        rate = round(DAYS * 86_400 / (minutes * 60))
         (await world.put("/sandbox/clock", {"mode": "running", "rate": rate})).ok(200)
         return
     steps = minutes * 60 / _STEP_SECONDS
@@ -76,7 +77,8 @@ async def _move(world: World, minutes: float, over: asyncio.Event, *, runs_by_it
     while not over.is_set():
         moved = await world.post("/sandbox/clock/advance", {"seconds": seconds})
         assert moved.status in (200, 503), moved
-        await asyncio.wait([asyncio.ensure_future(over.wait())], timeout=_STEP_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), _STEP_SECONDS)
 
 
 class _Watched:

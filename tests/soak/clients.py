@@ -14,6 +14,8 @@ from tests.harness import World, line, order, profile, unique
 OFFERS = ("80004567EA01A12", "11073058CA01A12", "65304479CA01A12")
 CALLS_OF_A_CUSTOMER = 60  # then the client takes a new one, and time goes on for the old
 _SHARES = {"NEW": 35, "PREVIEW": 20, "history": 15, "RETURN": 10, "settings": 10, "seats": 10}
+_PENDING = "1002"
+_AGAIN_SECONDS = 0.02
 _WINDOW_IS_OVER = "2117"  # the world's clock may leap between an order and its return
 
 
@@ -59,9 +61,9 @@ class Client:
                 self._streams[1].close()
 
     async def _serve(self, customer: str, over: asyncio.Event) -> None:
+        kept = await self._fulfilled(customer, await self._buy(customer))
+        first = f"{customer}/subscriptions/{kept['lineItems'][0]['subscriptionId']}"
         bought = await self._buy(customer)
-        seats = (await self._call("seats", "GET", f"{customer}/subscriptions"))["items"]
-        first = f"{customer}/subscriptions/{seats[0]['subscriptionId']}"
         for what in self._random.choices(
             list(_SHARES), list(_SHARES.values()), k=CALLS_OF_A_CUSTOMER
         ):
@@ -91,7 +93,15 @@ class Client:
     async def _buy(self, customer: str) -> dict[str, Any]:
         return await self._call("NEW", "POST", f"{customer}/orders", self._basket("NEW"))
 
+    async def _fulfilled(self, customer: str, bought: dict[str, Any]) -> dict[str, Any]:
+        """The order once it is, asked for as clients do: again and again."""
+        path = f"{customer}/orders/{bought['orderId']}"
+        while (found := await self._call("order", "GET", path))["status"] == _PENDING:
+            await asyncio.sleep(_AGAIN_SECONDS)
+        return found
+
     async def _give_back(self, customer: str, bought: dict[str, Any]) -> None:
+        await self._fulfilled(customer, bought)
         lines = [
             {key: one[key] for key in ("extLineItemNumber", "offerId", "quantity")}
             for one in bought["lineItems"]
