@@ -42,8 +42,8 @@ from seatledger.sandbox.faults import Faults
 from seatledger.sandbox.routes import Sandbox
 from seatledger.settings import Settings
 from seatledger.store import partners
-from seatledger.store.database import connect
-from seatledger.store.rows import AnyConnection
+from seatledger.store.database import connect, is_away
+from seatledger.store.rows import AnyConnection, AnyPool
 from seatledger.tracing import tracing
 from seatledger.work.loop import Worker
 
@@ -53,6 +53,8 @@ DEMO_CLIENT_ID = "seatledger-demo"
 DEMO_SECRET = "p8e-seatledger-demo-secret"  # noqa: S105 - printed at every sandbox start
 MIN_ADMIN_CHARACTERS = 16
 _SIGNING_KEY = "signing_key"
+_PATIENCE_SECONDS = 30.0  # with a database that is away while a process starts
+_AGAIN_SECONDS = 0.5
 _GZIP_BYTES = 1024 + 1  # answers above 1 KiB (platform.md 4.1)
 _CORS_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 _CORS_REQUEST_HEADERS = (
@@ -227,12 +229,9 @@ class Application:
 
         Gives the gate all calls pass. Raises UnsafeSettings as `prepare` does.
         """
-        assert self._settings.database_url is not None
-        pool = await connect(self._settings.database_url, self._settings.pool_size)
+        pool, key = await self._opened()
         async with pool:
             engine = Engine(pool, self._clock, sandbox=self._settings.mode == "sandbox")
-            async with pool.acquire() as connection:
-                key = await self._signing_key(connection)
             board = Board(self._settings.metrics_dir)
             self._serving, gate = build(self._settings, engine, Tokens(key, self._clock), board)
             worker = Worker(engine, self._events_live())
@@ -253,6 +252,33 @@ class Application:
                 if gate.access_log is not None:
                     gate.access_log.write()
                 log.info("stopped", pid=os.getpid())
+
+    async def _opened(self) -> tuple[AnyPool, bytes]:
+        """The pool and the signing key, waited for while the database is away.
+
+        A process that replaces a dead one may start just then; if it gave up, its supervisor would
+        take that for a fault of every process and end the server.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._open()
+            except Exception as error:
+                if not is_away(error) or loop.time() > give_up:
+                    raise
+                log.warning("database unreachable", cause=repr(error), pid=os.getpid())
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _open(self) -> tuple[AnyPool, bytes]:
+        assert self._settings.database_url is not None
+        pool = await connect(self._settings.database_url, self._settings.pool_size)
+        try:
+            async with pool.acquire() as connection:
+                return pool, await self._signing_key(connection)
+        except BaseException:
+            pool.terminate()
+            raise
 
     def _events_live(self) -> timedelta | None:
         """How long events are kept; a sandbox can be asked for all of them."""

@@ -37,6 +37,7 @@ VICTIMS = (
 
 _WORKERS = ("2", "1")  # API processes of each server; every one has a worker in it
 _POLL_SECONDS = 0.02
+_LAST_WORDS = 30  # lines of a log
 
 
 class Stage:
@@ -127,7 +128,8 @@ class Stage:
         while len(first.api_processes()) < int(_WORKERS[0]):
             with suppress(subprocess.TimeoutExpired):
                 first.process.wait(_POLL_SECONDS)
-                raise AssertionError(f"ended\n{first.errors.read_text()}")
+                words = first.errors.read_text().splitlines()
+                raise AssertionError("\n".join(["ended", *words[-_LAST_WORDS:]]))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import structlog
 
+from seatledger import app
 from seatledger.api.table import OPERATIONS
 from seatledger.app import Application, build, prepare
 from seatledger.clock import ManualClock, SystemClock
@@ -169,6 +170,48 @@ async def test_a_database_that_stops_and_comes_back() -> None:
                 await outage(world, postgres, url)
         finally:
             await asyncio.to_thread(postgres.stop)
+
+
+class TestAProcessThatStartsMeanwhile:
+    """It must not end: the supervisor of several would take that for a fault of every one."""
+
+    @pytest.fixture
+    def away(self, monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+        """Errors the next connections meet, one each."""
+        errors: list[Exception] = []
+
+        async def meet(*arguments: Any) -> Any:
+            if errors:
+                raise errors.pop(0)
+            return await connect(*arguments)
+
+        monkeypatch.setattr(app, "connect", meet)
+        monkeypatch.setattr(app, "_AGAIN_SECONDS", 0)
+        return errors
+
+    async def test_waits_for_it(self, settings: Settings, away: list[Exception]) -> None:
+        away += [ConnectionRefusedError(), asyncpg.CannotConnectNowError()]
+        server = Application(settings, SystemClock())
+        async with server.running(), client_of(server) as client:
+            assert (await client.get("/readyz")).status_code == 200
+        assert not away
+
+    async def test_not_for_ever(
+        self, settings: Settings, away: list[Exception], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(app, "_PATIENCE_SECONDS", -1)
+        away.append(ConnectionRefusedError())
+        with pytest.raises(ConnectionRefusedError):
+            async with Application(settings, SystemClock()).running():
+                pass
+
+    async def test_nor_where_waiting_does_not_help(
+        self, settings: Settings, away: list[Exception]
+    ) -> None:
+        away.append(asyncpg.InvalidPasswordError())
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            async with Application(settings, SystemClock()).running():
+                pass
 
 
 async def outage(world: World, postgres: EmbeddedPostgres, url: str) -> None:
