@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+import httpx
+
 from tests.crash.recount import prove
 from tests.crash.stage import VICTIMS, Stage, new_worlds, open_clients
 from tests.crash.traffic import Traffic
@@ -52,8 +54,11 @@ async def kill_and_recount(
             worlds = await new_worlds(clients)
             mode = _MODES[number // len(VICTIMS) % len(_MODES)]
             traffic = await Traffic.prepare(worlds, mode, random)
-            await _work_and_kill(stage, traffic, victim, random)
-            await prove(traffic, stage.database_url)
+            try:
+                await _work_and_kill(stage, traffic, victim, random)
+                await prove(traffic, stage.database_url)
+            except* httpx.TransportError as gone:
+                raise AssertionError(f"a server is gone\n{stage.last_words()}") from gone
             tally.killed[victim] += 1
             tally.acknowledged.update(one.kind for one in traffic.intents)
             tally.lost += traffic.lost

@@ -37,7 +37,7 @@ VICTIMS = (
 
 _WORKERS = ("2", "1")  # API processes of each server; every one has a worker in it
 _POLL_SECONDS = 0.02
-_LAST_WORDS = 30  # lines of a log
+_LAST_WORDS = 40  # lines of a log
 
 
 class Stage:
@@ -100,10 +100,18 @@ class Stage:
         assert report.stdout.count("\n") == 1, "nobody is parked either"
         assert report.returncode == 0
 
+    def last_words(self) -> str:
+        """The end of the servers' logs."""
+        logs = [one.errors.read_text().splitlines() for one in self._servers]
+        return "\n\n".join("\n".join(words[-_LAST_WORDS:]) for words in logs)
+
     def _started(self, number: int) -> Server:
         port = str(self._ports[number])
         return self._runs[number].enter_context(
-            serving(self.place, "--port", port, "--workers", _WORKERS[number])
+            serving(
+                self.place, "--port", port, "--workers", _WORKERS[number],
+                SEATLEDGER_ACCESS_LOG="false",
+            )  # fmt: skip
         )
 
     async def _restart(self, number: int) -> None:
@@ -128,8 +136,7 @@ class Stage:
         while len(first.api_processes()) < int(_WORKERS[0]):
             with suppress(subprocess.TimeoutExpired):
                 first.process.wait(_POLL_SECONDS)
-                words = first.errors.read_text().splitlines()
-                raise AssertionError("\n".join(["ended", *words[-_LAST_WORDS:]]))
+                raise AssertionError(f"ended\n{self.last_words()}")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import httpx
 from seatledger import telemetry
 from seatledger.store import embedded_place
 from seatledger.store.embedded import EmbeddedPostgres
-from tests.harness import World, make_world
+from tests.harness import World, make_world, unique
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 PATIENCE_SECONDS = 60
@@ -135,8 +135,8 @@ def serving(
 
     Whatever a test leaves running is killed; the data directory's database is not.
     """
-    number = len(list(place.glob("*.out")))
-    output, errors = place / f"{number}.out", place / f"{number}.err"
+    name = unique("serve")  # of its own also for servers that start at the same time
+    output, errors = place / f"{name}.out", place / f"{name}.err"
     where = ("--data-dir", place / "data") if data_dir else ()
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(
