@@ -121,6 +121,8 @@ class House:
             server = await stack.enter_async_context(servers.production(url, log))
             connection = await asyncpg.connect(url)
             stack.push_async_callback(connection.close)
+            # Between rounds the ledger is put back, which triggers refuse everybody else.
+            await connection.execute("SET session_replication_role = replica")
             stage = Stage(url, connection)
             await stage.build(server.address, self.folder, customers)
             yield Setting(stage, Processor(server.pid, connection.get_server_pid()))

@@ -109,9 +109,13 @@ class Stage:
         port = str(self._ports[number])
         return self._runs[number].enter_context(
             serving(
-                self.place, "--port", port, "--workers", _WORKERS[number],
+                self.place,
+                "--port",
+                port,
+                "--workers",
+                _WORKERS[number],
                 SEATLEDGER_ACCESS_LOG="false",
-            )  # fmt: skip
+            )
         )
 
     async def _restart(self, number: int) -> None:

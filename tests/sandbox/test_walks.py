@@ -119,7 +119,7 @@ class TestItsTime:
         self, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What is left of it is due, and comes next."""
-        monkeypatch.setattr(claims, "BATCH_CUSTOMERS", 1)
+        monkeypatch.setattr(claims, "TURN_CUSTOMERS", 1)
         clock, batch = engine.clock, claims.__dict__["_batch"]
         assert isinstance(clock, Slow)
 

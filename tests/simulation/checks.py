@@ -3,12 +3,13 @@
 These need to know the time, or what was shown before: a stored history cannot tell them.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from seatledger.contract.statuses import ACTIVE
+from seatledger.contract.statuses import ACTIVE, PENDING
 from seatledger.domain import agenda
 from seatledger.domain.benefits import ACCEPTED, REQUESTED
 from seatledger.domain.calendar import midnight, utc_day
@@ -21,7 +22,7 @@ from seatledger.domain.levels import (
     rank_of_level,
     rank_of_quantity,
 )
-from seatledger.domain.model import Account, Customer, OrderLine
+from seatledger.domain.model import Account, Customer, Order, OrderLine
 from seatledger.domain.orders.new import Accepted
 from seatledger.domain.orders.renewal_orders import decide_preview_renewal
 from seatledger.domain.orders.request import OrderRequest
@@ -54,6 +55,7 @@ class Watcher:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._previews: dict[str, tuple[datetime, tuple[OrderLine, ...]]] = {}
+        self._settled_runs: set[str] = set()  # ids of their orders
         memory.watch = self.written
         memory.before_instant = self._note_renewals
 
@@ -120,6 +122,7 @@ class Watcher:
             self._levels(books.customer)  # else what falls on this instant is not complete
         self._commitment(books.customer)
         self._renewal(books)
+        self._runs(books)
 
     def arrived(self) -> None:
         """What holds once the clock stands: nothing overdue is left but what waits."""
@@ -174,6 +177,30 @@ class Watcher:
                 offer_type, running.minimum(offer_type)
             ):
                 raise Broken(f"level {level} lies below the committed minimum")
+
+    def _runs(self, books: Books) -> None:
+        """Right after a run the levels are those of what it renewed."""
+        for one in books.orders.values():
+            if one.anniversary is None or one.status == PENDING:
+                continue
+            if one.order_id not in self._settled_runs:
+                self._settled_runs.add(one.order_id)
+                self._renewed_levels(one, books.customer)
+
+    def _renewed_levels(self, order: Order, customer: Customer) -> None:
+        renewed: Counter[str] = Counter()
+        for line in order.lines:
+            product = self._memory.rules.catalog.product_of(line.offer_id)
+            if product is not None and line.status == ACTIVE and product.counts_toward_level:
+                renewed[product.offer_type] += line.quantity
+        commit = customer.three_year_commit
+        running = commit.running if commit is not None else None
+        for offer_type in OFFER_TYPES:
+            committed = running.minimum(offer_type) if running is not None else 0
+            rank = rank_of_quantity(offer_type, max(renewed[offer_type], committed))
+            if rank_of_level(customer.level(offer_type)) != rank:
+                level = customer.level(offer_type)
+                raise Broken(f"level {level} after a run of {dict(renewed)}, committed {committed}")
 
     def _commitment(self, customer: Customer) -> None:
         """Requests to begin and to begin again exclude each other; one waits with its limit."""

@@ -41,6 +41,7 @@ from tests.simulation.steps import (
     Schedule,
     Settle,
     Step,
+    Use,
     Wait,
 )
 
@@ -59,6 +60,7 @@ class World:
             RenewLate: self._renew_late,
             Prefer: self._prefer,
             Schedule: self._schedule,
+            Use: self._use,
             Commit: self._commit,
             Answer: self._answer,
             Become: self._become,
@@ -279,14 +281,17 @@ class World:
 
     # --- subscriptions ----------------------------------------------------------------------
 
-    def _prefer(self, step: Prefer) -> str:
+    def _held(self, step: Prefer | Use) -> Subscription | None:
         customer = self._pick(step.customer)
-        account = self.memory.account(customer.customer_id) if customer else None
-        if account is None or not account.subscriptions:
+        books = self.memory.books[customer.customer_id] if customer else None
+        held = list(books.subscriptions.values()) if books else []
+        return held[-1 - step.subscription % len(held)] if held else None
+
+    def _prefer(self, step: Prefer) -> str:
+        held = self._held(step)
+        if held is None:
             return "nothing held"
-        held: Subscription = account.subscriptions[
-            -1 - step.subscription % len(account.subscriptions)
-        ]
+        account = self.memory.account(held.customer_id)
         change = Change(
             step.enabled,
             UNSET if step.quantity < 0 else step.quantity or None,
@@ -298,6 +303,14 @@ class World:
             return f"{held.subscription_id} {_no(changed)}"
         self.memory.put(held.customer_id, changed)
         return held.subscription_id
+
+    def _use(self, step: Use) -> str:
+        held = self._held(step)
+        if held is None:
+            return "nothing held"
+        used = min(step.quantity, held.current_quantity)
+        self.memory.put(held.customer_id, replace(held, used_quantity=used))
+        return f"{held.subscription_id} {used}"
 
     def _schedule(self, step: Schedule) -> str:
         customer = self._pick(step.customer)

@@ -97,6 +97,15 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Use:
+    """An operator notes how many seats of a subscription are in use, at most those it has."""
+
+    customer: int
+    subscription: int
+    quantity: int
+
+
+@dataclass(frozen=True)
 class Commit:
     """A three-year commit, or with `again` a recommitment, is asked for."""
 
@@ -161,8 +170,8 @@ class Meet:
 
 
 Step = (
-    Enter | Buy | GiveBack | RenewLate | Prefer | Schedule | Commit | Answer | Become | Flags
-    | Mode | Settle | Wait | Meet
+    Enter | Buy | GiveBack | RenewLate | Prefer | Schedule | Use | Commit | Answer | Become
+    | Flags | Mode | Settle | Wait | Meet
 )  # fmt: skip
 
 
@@ -273,6 +282,10 @@ def _schedule(rng: Random) -> Step:
     return Schedule(rng.randrange(3), rng.randrange(12), rng.choice((1, 5, 10, 60)))
 
 
+def _use(rng: Random) -> Step:
+    return Use(rng.randrange(3), rng.randrange(6), rng.choice(QUANTITIES))
+
+
 def _commit(rng: Random) -> Step:
     licences = rng.choice((10, 10, 20, 50, 100))
     consumables = rng.choice((0, 0, 0, 1_000))
@@ -314,9 +327,9 @@ def _meet(rng: Random) -> Step:
 
 
 _CHOICES = (
-    (_buy, 24), (_give_back, 10), (_renew_late, 6), (_prefer, 14), (_schedule, 5), (_commit, 5),
-    (_answer, 8), (_become, 4), (_mode, 4), (_settle, 5), (_wait, 18), (_meet, 2), (_enter, 0.2),
-    (_flags, 0.5),
+    (_buy, 24), (_give_back, 10), (_renew_late, 6), (_prefer, 14), (_schedule, 5), (_use, 3),
+    (_commit, 5), (_answer, 8), (_become, 4), (_mode, 4), (_settle, 5), (_wait, 18), (_meet, 2),
+    (_enter, 0.2), (_flags, 0.5),
 )  # fmt: skip
 _KINDS = [kind for kind, _ in _CHOICES]
 _WEIGHTS = [weight for _, weight in _CHOICES]

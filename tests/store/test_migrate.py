@@ -33,11 +33,31 @@ WAITING = """SELECT count(*) FROM pg_stat_activity
 
 LOADED = """
 import sys
-from seatledger.cli import app
+import seatledger.cli.service
 from seatledger.store.migrate import upgrade
 upgrade(sys.argv[1])
 print([name for name in ("alembic", "sqlalchemy") if name in sys.modules])
 """
+
+# Columns with their defaults, constraints, indexes, triggers, functions, sequences, and the notes.
+EVERYTHING = """
+SELECT 'column', c.relname, format('%s %s %s %s', a.attname, format_type(a.atttypid, a.atttypmod),
+       a.attnotnull, a.attidentity), pg_get_expr(d.adbin, d.adrelid)
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'S')
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
+UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
+  FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'function', '', proname, pg_get_functiondef(oid)
+  FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+UNION ALL SELECT 'sequence', '', sequencename, format('%s %s %s', min_value, max_value, cycle)
+  FROM pg_sequences WHERE schemaname = 'public'
+UNION ALL SELECT 'note', '', key, value FROM config
+UNION ALL SELECT 'revision', '', '', version_num FROM alembic_version
+ORDER BY 1, 2, 3"""
 
 
 @pytest.fixture
@@ -49,13 +69,6 @@ def later(tmp_path: Path) -> Later:
 def test_a_migrated_database_stays_as_it_is(database_url: str) -> None:
     upgrade(database_url)
     asyncio.run(run_migrations(database_url, CURRENT_REVISION))
-
-
-def test_a_migrated_database_costs_no_start_time(database_url: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, database_url], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
 
 
 def ask(database_url: str, sql: str) -> None:
@@ -80,6 +93,38 @@ def empty_database(database_url: str) -> Iterator[str]:
         yield urlsplit(database_url)._replace(path=f"/{name}").geturl()
     finally:
         ask(database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def loaded(database_url: str) -> str:
+    """What a process has loaded of the migrations' libraries once it has the schema."""
+    return subprocess.run(
+        [sys.executable, "-c", LOADED, database_url], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_only_an_older_schema_costs_start_time(database_url: str) -> None:
+    with empty_database(database_url) as url:
+        assert loaded(url) == "[]\n"
+        assert schema_of(url) == Schema(CURRENT_REVISION, CURRENT_REVISION)
+        assert loaded(url) == "[]\n"
+
+
+def test_a_new_database_has_what_the_migrations_make(database_url: str) -> None:
+    """Or an upgraded server and a new one would differ."""
+
+    async def told(url: str) -> list[str]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [str(row) for row in await connection.fetch(EVERYTHING)]
+        finally:
+            await connection.close()
+
+    with empty_database(database_url) as written, empty_database(database_url) as migrated:
+        upgrade(written)
+        asyncio.run(run_migrations(migrated, CURRENT_REVISION))
+        found = asyncio.run(told(written))
+        assert found == asyncio.run(told(migrated))
+    assert len(found) > 100
 
 
 def test_several_processes_migrate_an_empty_database_at_once(database_url: str) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
 
-from seatledger.store.migrate import CURRENT_REVISION
-from seatledger.store.migrate_alembic import VERSIONS, _config
+from seatledger.store.migrate import CURRENT_REVISION, NEW_DATABASE
+from seatledger.store.migrate_alembic import VERSIONS, _config, script
+from tests.store.migrations import INDEXING, Later
 
 HASHES = Path(__file__).parent / "migrations.sha256"
 FILES = sorted(VERSIONS.glob("*.py"))
@@ -41,3 +42,17 @@ def test_later_ones_build_indexes_without_locking() -> None:
     """All but the first, which finds nothing to lock."""
     build = re.compile(r"CREATE\s+(UNIQUE\s+)?INDEX", re.IGNORECASE)
     assert not [path.name for path in FILES[1:] if build.search(path.read_text("utf-8"))]
+
+
+def test_the_script_for_a_new_database_is_all_of_them_written_down() -> None:
+    """After adding one, write it again: `python -m seatledger.store.migrate_alembic`."""
+    assert NEW_DATABASE.read_text("utf-8") == script()
+
+
+def test_an_index_is_written_down_so_that_one_transaction_can_build_it(tmp_path: Path) -> None:
+    later = Later(tmp_path)
+    number = later.add(INDEXING)
+    written = script(later.folder)
+    assert "CREATE INDEX orders_later ON orders (status);" in written
+    assert f"SET version_num='{number}'" in written
+    assert not re.search(r"CONCURRENTLY|BEGIN;|COMMIT;", written)

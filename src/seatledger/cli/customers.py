@@ -11,11 +11,13 @@ from seatledger.store import due, listing
 from seatledger.store.listing import Listed
 from seatledger.store.rows import AnyConnection
 
-app = typer.Typer(help="Customers, and work that was given up.", no_args_is_help=True)
+app = typer.Typer()
+customer_app = typer.Typer(help="Customers, and work that was given up.", no_args_is_help=True)
+app.add_typer(customer_app, name="customer")
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Those of this distributor id.")]
 
 
-@app.command("list")
+@customer_app.command("list")
 def list_customers(
     parked: Annotated[
         bool, typer.Option("--parked", help="Those whose work was given up.")
@@ -40,7 +42,7 @@ def _line(one: Listed) -> str:
     return told if one.parked_reason is None else f"{told}  parked: {one.parked_reason}"
 
 
-@app.command()
+@customer_app.command()
 def resume(
     customer_id: Annotated[str | None, typer.Argument(help="A parked customer.")] = None,
     partner: OfPartner = None,

@@ -26,7 +26,11 @@ from seatledger.engine.keys import Issued, KeyRefused, Role
 from seatledger.store import partners
 from seatledger.store.rows import AnyConnection
 
-app = typer.Typer(help="Partners, their settings, API keys and secrets.", no_args_is_help=True)
+app = typer.Typer()
+partner_app = typer.Typer(
+    help="Partners, their settings, API keys and secrets.", no_args_is_help=True
+)
+app.add_typer(partner_app, name="partner")
 T = TypeVar("T")
 PartnerId = Annotated[str, typer.Argument(metavar="PARTNER", help="A distributor id.")]
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="An API key.")]
@@ -55,7 +59,7 @@ Keep = Annotated[
 ]
 
 
-@app.command()
+@partner_app.command()
 def apply(file: InputFile, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Create or change the partner that FILE describes."""
     with current_database(data_dir, database_url) as url, blaming(file):
@@ -63,7 +67,7 @@ def apply(file: InputFile, data_dir: DataDir = None, database_url: DatabaseUrl =
     typer.echo("\n".join(lines))
 
 
-@app.command()
+@partner_app.command()
 def create(
     partner: PartnerId,
     name: Annotated[str | None, typer.Option(help="Default: its id.")] = None,
@@ -90,7 +94,7 @@ def create(
     _show(issued, as_json)
 
 
-@app.command("list")
+@partner_app.command("list")
 def list_partners(
     as_json: AsJson = False, data_dir: DataDir = None, database_url: DatabaseUrl = None
 ) -> None:
@@ -110,7 +114,7 @@ def list_partners(
         typer.echo(f"{one['distributorId']}  {one['status']}  {count} keys  {one['name']}")
 
 
-@app.command()
+@partner_app.command()
 def show(
     partner: PartnerId,
     as_json: AsJson = False,
@@ -135,7 +139,7 @@ def show(
         )
 
 
-@app.command("add-key")
+@partner_app.command("add-key")
 def add_key(
     partner: PartnerId,
     role: WithRole = "full",
@@ -148,7 +152,7 @@ def add_key(
     _show(issued, as_json)
 
 
-@app.command()
+@partner_app.command()
 def rotate(
     client_id: ClientId,
     keep: Keep = "24h",  # type: ignore[assignment] # parsed as if it had been typed
@@ -165,7 +169,7 @@ def rotate(
     _show(issued, as_json)
 
 
-@app.command()
+@partner_app.command()
 def disable(
     client_id: ClientId, data_dir: DataDir = None, database_url: DatabaseUrl = None
 ) -> None:
@@ -182,7 +186,7 @@ def disable(
     typer.echo(f"client id {client_id} is disabled")
 
 
-@app.command()
+@partner_app.command()
 def enable(client_id: ClientId, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Enable a disabled API key again; its secrets are those it had."""
     _on(data_dir, database_url, lambda c: keys.set_status(c, client_id, "active"))

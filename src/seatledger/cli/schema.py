@@ -13,10 +13,12 @@ from seatledger.store.embedded_place import CLUSTER, find_binaries, find_home, o
 from seatledger.store.embedded_process import NAME, Server
 from seatledger.store.migrate import describe, schema_of
 
-app = typer.Typer(help="The database: its schema, and its address.", no_args_is_help=True)
+app = typer.Typer()
+db_app = typer.Typer(help="The database: its schema, and its address.", no_args_is_help=True)
+app.add_typer(db_app, name="db")
 
 
-@app.command()
+@db_app.command()
 def upgrade(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the schema to the one of this release, while servers run."""
     settings = settings_of(data_dir=data_dir, database_url=database_url)
@@ -25,7 +27,7 @@ def upgrade(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
         typer.echo(describe(schema_of(url)))
 
 
-@app.command()
+@db_app.command()
 def check(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Tell the schema; exit code 1 unless this release works on it."""
     with database(settings_of(data_dir=data_dir, database_url=database_url)) as url:
@@ -34,7 +36,7 @@ def check(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     raise typer.Exit(0 if schema.is_served else 1)
 
 
-@app.command()
+@db_app.command()
 def env(data_dir: DataDir = None) -> None:
     """Print the shell variables by which psql, pg_dump and the like find a running server of ours.
 

@@ -1,26 +1,25 @@
-"""`seatledger serve`: from settings to a running server."""
+"""`seatledger serve`: from settings to a database, and on to the service."""
 
-import asyncio
 import errno
 import signal
 import socket
-from contextlib import suppress
-from ipaddress import ip_address
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import Annotated, Literal
 
-from rich.console import Console
-from rich.text import Text
+import typer
 
-from seatledger import server
-from seatledger.app import UnsafeSettings, Welcome, prepare
 from seatledger.cli.common import DatabaseUrl, DataDir, fail, setting, settings_of
-from seatledger.cli.database import database, upgrade
-from seatledger.settings import PREFIX, Settings
+from seatledger.cli.database import database
 from seatledger.tracing import TracingError, tracing
 
+app = typer.Typer()
+_SERVICE = "seatledger.cli.service"
 
+
+@app.command()
 def serve(
     port: Annotated[int | None, setting("port")] = None,
     host: Annotated[str | None, setting("host")] = None,
@@ -56,15 +55,10 @@ def serve(
     settings = settings.model_copy(update={"port": _usable_port(settings.host, settings.port)})
     if settings.metrics_port is not None:
         _usable_port(settings.host, settings.metrics_port)
+    # Other processes make and start the database; meanwhile this one loads the service.
+    Thread(target=import_module, args=(_SERVICE,)).start()
     with database(settings, creates=True) as url:
-        upgrade(url)
-        try:
-            welcome = asyncio.run(prepare(settings, url))
-        except UnsafeSettings as error:
-            fail(str(error), code=2)
-        _greet(settings, welcome)
-        found = {"database_url": url, "admin_token": welcome.admin_token}
-        server.run(settings.model_copy(update=found))
+        import_module(_SERVICE).run(settings, url)
 
 
 def _usable_port(host: str, port: int) -> int:
@@ -96,38 +90,3 @@ def _stop_in_order() -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGHUP, hang_up)
-
-
-def _greet(settings: Settings, welcome: Welcome) -> None:
-    address = _address(settings)
-    rows = [("Listening on", address), ("Mode", welcome.mode)]
-    if settings.metrics_port is not None:
-        at_port = settings.model_copy(update={"port": settings.metrics_port})
-        rows.append(("Metrics", f"{_address(at_port)}/metrics"))
-    if settings.database_url is None:
-        rows.append(("Data directory", str(settings.data_dir)))
-    if welcome.demo is not None:
-        rows += [
-            ("Token URL", f"{address}/ims/token/v3"),
-            ("Demo partner", welcome.demo.distributor_id),
-            ("Client id", welcome.demo.client_id),
-            ("Client secret", welcome.demo.client_secret),
-        ]
-    if welcome.mode == "sandbox" and welcome.admin_token is not None:
-        is_given = settings.admin_token is not None
-        shown = f"as set by {PREFIX}ADMIN_TOKEN" if is_given else welcome.admin_token
-        rows.append(("Admin token", shown))
-    console = Console(highlight=False)
-    console.print(Text(f"{welcome.product} {welcome.version}", style="bold"))
-    for label, value in rows:
-        # Never wrapped, whatever the width: these lines are there to be copied from.
-        console.print(Text.assemble((f"  {label:<15}", "dim"), value), soft_wrap=True)
-
-
-def _address(settings: Settings) -> str:
-    host = settings.host
-    with suppress(ValueError):  # a name, not a number
-        if ip_address(host).is_unspecified:
-            host = "localhost"
-    host = f"[{host}]" if ":" in host else host
-    return f"{'https' if settings.tls_cert else 'http'}://{host}:{settings.port}"

@@ -5,7 +5,7 @@ index, not the truth: whoever looks works out anew what is due from the customer
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import IntEnum
 
 from msgspec import Struct
@@ -43,7 +43,11 @@ class Phase(IntEnum):
     WINDOWS = 5
 
 
-class Due(Struct, frozen=True, order=True):
+# As the column has them.
+_RENEWALS, _EXPIRIES, _WINDOWS = int(Phase.RENEWALS), int(Phase.EXPIRIES), int(Phase.WINDOWS)
+
+
+class Due(Struct, frozen=True, gc=False, order=True):
     """Something that happens at a business instant."""
 
     at: datetime
@@ -51,7 +55,7 @@ class Due(Struct, frozen=True, order=True):
     kind: str
 
 
-class Happening(Struct, frozen=True):
+class Happening(Struct, frozen=True, gc=False):
     """What a due thing other than the run changes, under the customer's next version."""
 
     customer: Customer
@@ -84,18 +88,19 @@ def _dues(
         at, kind = commitment
         phase = Phase.RECOMMITMENTS if kind == RECOMMITMENT_START else Phase.COMMITMENTS
         yield Due(at, int(phase), kind)
+    following: list[date] = []
+    own: list[date] = []
     for one in subscriptions:
         if one.is_open:
-            at = midnight(one.renewal_date)
-            yield (
-                Due(at, int(Phase.EXPIRIES), OWN_TERM_ENDED)
-                if one.own_line
-                else Due(at, int(Phase.RENEWALS), RENEWAL)
-            )
+            (own if one.own_line else following).append(one.renewal_date)
         elif (closes := _window_end(one, settings)) is not None and closes > since:
-            yield Due(closes, int(Phase.WINDOWS), WINDOW_CLOSED)
-    if customer.coterm_date is not None and _starts_over(customer, subscriptions):
-        yield Due(midnight(customer.coterm_date), int(Phase.RENEWALS), LEVEL_CHANGED)
+            yield Due(closes, _WINDOWS, WINDOW_CLOSED)
+    if own:
+        yield Due(midnight(min(own)), _EXPIRIES, OWN_TERM_ENDED)
+    if following:
+        yield Due(midnight(min(following)), _RENEWALS, RENEWAL)
+    elif customer.coterm_date is not None and _starts_over(customer, subscriptions):
+        yield Due(midnight(customer.coterm_date), _RENEWALS, LEVEL_CHANGED)
 
 
 def _starts_over(customer: Customer, subscriptions: tuple[Subscription, ...]) -> bool:

@@ -1,9 +1,11 @@
 """Days: the anniversary year in UTC, the day of the price in Pacific civil time."""
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
+_DAYS_KEPT = 1024  # customers by the thousand share their days
 
 # Every date an order can lead to is four digits long from here to there (a term, a commitment).
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,6 +22,7 @@ def pacific_day(instant: datetime) -> date:
     return instant.astimezone(PACIFIC).date()
 
 
+@lru_cache(_DAYS_KEPT)
 def add_years(day: date, years: int) -> date:
     """Same month and day `years` later; 29 February becomes 28 February (accounts.md 2)."""
     try:
@@ -38,6 +41,7 @@ def days_in_year_from(start: date) -> int:
     return (add_years(start, 1) - start).days
 
 
+@lru_cache(_DAYS_KEPT)
 def midnight(day: date) -> datetime:
     """The first instant of a UTC day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

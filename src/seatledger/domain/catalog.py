@@ -115,7 +115,7 @@ class Catalog:
         self._by_product: dict[str, list[PriceRow]] = {}
         self._regions: dict[tuple[str, str], set[str]] = {}
         self._first_days: dict[str, date] = {}
-        self._last_days: dict[str, date] = {}
+        self._last_days: dict[tuple[str, str], date] = {}  # of a product and list, "" any list
         self._by_list: dict[tuple[str, str, str, str], list[PriceRow]] = {}
         self.first_day = min((row.first_day for row in self.rows), default=OPEN_END)
         for offer in self.offers.values():
@@ -128,9 +128,10 @@ class Catalog:
             self._regions.setdefault((row.offer_id, row.currency), set()).add(row.region)
             product_key = row.offer_id[:10]
             first = self._first_days.get(row.offer_id, row.first_day)
-            last = self._last_days.get(product_key, row.last_day)
             self._first_days[row.offer_id] = min(first, row.first_day)
-            self._last_days[product_key] = max(last, row.last_day)
+            for key in ((product_key, ""), (product_key, row.price_list)):
+                last = self._last_days.get(key, row.last_day)
+                self._last_days[key] = max(last, row.last_day)
             segment = self.products[row.offer_id[:10]].segment
             kind = (row.price_list, row.region, segment, row.currency)
             self._by_list.setdefault(kind, []).append(row)
@@ -163,7 +164,11 @@ class Catalog:
 
     def has_ended(self, product_key: str, day: date) -> bool:
         """Whether a product is sold no more on a Pacific day, at any level and place."""
-        return self._last_days.get(product_key, date.min) < day
+        return (self.last_day_of(product_key) or date.min) < day
+
+    def last_day_of(self, product_key: str, price_list: str = "") -> date | None:
+        """The last day a product has prices, in one list or ("") any; None if it never has."""
+        return self._last_days.get((product_key, price_list))
 
     def rows_of_list(
         self, price_list: str, region: str, segment: str, currency: str
@@ -191,14 +196,16 @@ class Catalog:
             return _first(
                 row for row in rows if row.discount_code == discount_code and row.covers(day)
             )
-        plain = [row for row in rows if not row.discount_code]
-        if commitment_start is not None:
-            committed = [row for row in plain if row.price_list == COMMITTED_LIST]
-            locked = _first(row for row in committed if row.covers(commitment_start))
-            if locked is not None:
-                return locked
-        standard = _first(row for row in plain if row.price_list == STANDARD and row.covers(day))
-        if standard is not None or commitment_start is None:
+        if commitment_start is None:
+            return _standard(rows, day)
+        committed = [
+            row for row in rows if row.price_list == COMMITTED_LIST and not row.discount_code
+        ]
+        locked = _first(row for row in committed if row.covers(commitment_start))
+        if locked is not None:
+            return locked
+        standard = _standard(rows, day)
+        if standard is not None:
             return standard
         later = [row for row in committed if commitment_start < row.first_day <= day]
         return min(later, key=lambda row: row.first_day, default=None)
@@ -233,6 +240,13 @@ class Catalog:
 
 def _first(rows: Iterable[PriceRow]) -> PriceRow | None:
     return next(iter(rows), None)
+
+
+def _standard(rows: Iterable[PriceRow], day: date) -> PriceRow | None:
+    for row in rows:  # the look-up of nearly every line
+        if row.price_list == STANDARD and not row.discount_code and row.covers(day):
+            return row
+    return None
 
 
 def minimum_purchase(level: str, variant: str, min_quantity: int) -> int:

@@ -203,6 +203,8 @@ def renewal_binding(
     (subscriptions.md 9.1 steps 4 and 9). One they bring back, and a recommitment they reach, bind
     already (accounts.md 7.2, 10.4).
     """
+    if customer.three_year_commit is None:
+        return None
     customer = as_of(customer, day, settings)
     commit = customer.three_year_commit
     if commit is None:

@@ -32,7 +32,7 @@ class Supply(Struct, frozen=True):
     new_subscription_id: NewId
 
 
-class Happened(Struct, frozen=True):
+class Happened(Struct, frozen=True, gc=False):
     """What the next due thing of a customer changes, and what there is to tell of it.
 
     `orders` and `redemptions` are new, `subscriptions` and `customer` in their last state.

@@ -36,7 +36,7 @@ class Rules(Struct, frozen=True):
         return self.partner.settings
 
 
-class Fact(Struct, frozen=True):
+class Fact(Struct, frozen=True, gc=False):
     """Something that happened, for the event log; ids are "" where none is concerned."""
 
     kind: str
@@ -45,7 +45,7 @@ class Fact(Struct, frozen=True):
     order_id: str = ""
 
 
-class Settlement(Struct, frozen=True):
+class Settlement(Struct, frozen=True, gc=False):
     """What settling one order changes. `original` is the order a RETURN gave back from.
 
     `expired` are subscriptions that ended with it. `facts` are what there is to tell beside the
@@ -66,7 +66,7 @@ class Settlement(Struct, frozen=True):
         return self.order.status != ACTIVE
 
 
-class Ended(Struct, frozen=True):
+class Ended(Struct, frozen=True, gc=False):
     """What an end without an order changes; `expired` are the subscriptions that it ended."""
 
     customer: Customer

@@ -10,9 +10,9 @@ def last_sale_day(catalog: Catalog, product_key: str) -> date:
 
     A product without standard rows ends with its last row of any list; OPEN_END if nothing ends.
     """
-    rows = catalog.rows_of_product(product_key)
-    standard = [row.last_day for row in rows if row.price_list == STANDARD]
-    return max(standard or [row.last_day for row in rows], default=OPEN_END)
+    return (
+        catalog.last_day_of(product_key, STANDARD) or catalog.last_day_of(product_key) or OPEN_END
+    )
 
 
 def can_renew(catalog: Catalog, product: Product, on: date, *, committed: bool) -> bool:

@@ -1,4 +1,8 @@
-"""The state the rules read and write. Field names are the columns of the tables in store/."""
+"""The state the rules read and write. Field names are the columns of the tables in store/.
+
+Values like these never refer back to what holds them: the garbage collector need not look for
+cycles among them (`gc=False`), which takes a tenth off work on many.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,7 +15,7 @@ from seatledger.contract.statuses import OPEN_SUBSCRIPTION_STATUSES, PENDING
 from seatledger.domain.benefits import ThreeYearCommit
 
 
-class Price(Struct, frozen=True, omit_defaults=True):
+class Price(Struct, frozen=True, gc=False, omit_defaults=True):
     """The frozen price of a line, every intermediate value included (orders.md 4.4).
 
     Money in major currency units. `days` is None where nothing is prorated, `daily` for a full
@@ -29,7 +33,7 @@ class Price(Struct, frozen=True, omit_defaults=True):
     daily: Decimal | None = None
 
 
-class FlexResult(Struct, frozen=True):
+class FlexResult(Struct, frozen=True, gc=False):
     """A flexible discount on a line and whether it was granted."""
 
     id: str
@@ -37,7 +41,7 @@ class FlexResult(Struct, frozen=True):
     result: str
 
 
-class OrderLine(Struct, frozen=True, omit_defaults=True):
+class OrderLine(Struct, frozen=True, gc=False, omit_defaults=True):
     """A line as stored: numbers are extLineItemNumbers, `term` the customer's term it bills."""
 
     number: int
@@ -65,7 +69,7 @@ class OrderLine(Struct, frozen=True, omit_defaults=True):
         return (self.product_key, self.deployment_id, self.currency)
 
 
-class LevelStep(Struct, frozen=True, omit_defaults=True):
+class LevelStep(Struct, frozen=True, gc=False, omit_defaults=True):
     """How the level of one offerType was found (orders.md 3.3).
 
     `committed_rank` is the lowest one a commitment allows, `price_lock` the day of its prices.
@@ -80,7 +84,7 @@ class LevelStep(Struct, frozen=True, omit_defaults=True):
     price_lock: date | None = None
 
 
-class Basis(Struct, frozen=True, omit_defaults=True):
+class Basis(Struct, frozen=True, gc=False, omit_defaults=True):
     """What an order was judged on, kept so that `why` can be told later."""
 
     now: datetime
@@ -89,7 +93,7 @@ class Basis(Struct, frozen=True, omit_defaults=True):
     levels: tuple[LevelStep, ...] = ()
 
 
-class Order(Struct, frozen=True):
+class Order(Struct, frozen=True, gc=False):
     """An order; `run_at` is when it may settle (business clock), None = held.
 
     `anniversary` is set on the one order a customer's anniversary makes by itself.
@@ -131,7 +135,7 @@ class Order(Struct, frozen=True):
         return next((line for line in self.lines if line.number == number), None)
 
 
-class Subscription(Struct, frozen=True):
+class Subscription(Struct, frozen=True, gc=False):
     """Seats of one product; `explicit_quantity` None means all seats renew (implicit).
 
     `own_line` is "" for co-term products; own-term ones have a subscription per order line.
@@ -193,7 +197,7 @@ class Reseller(Struct, frozen=True):
         return segments
 
 
-class Customer(Struct, frozen=True):
+class Customer(Struct, frozen=True, gc=False):
     """A customer account. `term` counts its terms; `term_started_at` opens the running one.
 
     `due_at`, `due_phase` and `due_kind` say what happens to it by itself next (domain/agenda.py);
@@ -272,7 +276,7 @@ class Deployment(Struct, frozen=True):
         return value
 
 
-class Redemption(Struct, frozen=True):
+class Redemption(Struct, frozen=True, gc=False):
     """One recorded use of a flexible discount; `returned` when its line was given back.
 
     `subscription_id` is what the line fed, known once its order has completed.
@@ -291,7 +295,7 @@ class Redemption(Struct, frozen=True):
     subscription_id: str = ""
 
 
-class LedgerEntry(Struct, frozen=True):
+class LedgerEntry(Struct, frozen=True, gc=False):
     """One change of seats. Never updated: corrections are entries of their own.
 
     `version` is the customer's version it took effect with, `position` its place therein.
@@ -310,7 +314,7 @@ class LedgerEntry(Struct, frozen=True):
     at: datetime
 
 
-class Account(Struct, frozen=True):
+class Account(Struct, frozen=True, gc=False):
     """Everything the rules need to know of one customer for one decision."""
 
     customer: Customer

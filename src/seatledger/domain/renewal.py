@@ -206,16 +206,22 @@ def renewed_totals(orders: Iterable[Order], catalog: Catalog) -> dict[str, int]:
 def _renewed(
     one: Subscription, line: OrderLine, anniversary: date, discounts: FlexDiscounts, at: datetime
 ) -> Subscription:
-    used = {result.code for result in line.flex if result.result == SUCCESS}
     return replace(
         one,
         status=ACTIVE,
         current_quantity=line.quantity,
         used_quantity=min(one.used_quantity, line.quantity),
         renewal_date=add_years(anniversary, 1),
-        flex_codes=tuple(
-            code for code in one.flex_codes if code not in used or _is_reusable(discounts, code, at)
-        ),
+        flex_codes=one.flex_codes and _codes_left(one, line, discounts, at),
+    )
+
+
+def _codes_left(
+    one: Subscription, line: OrderLine, discounts: FlexDiscounts, at: datetime
+) -> tuple[str, ...]:
+    used = {result.code for result in line.flex if result.result == SUCCESS}
+    return tuple(
+        code for code in one.flex_codes if code not in used or _is_reusable(discounts, code, at)
     )
 
 

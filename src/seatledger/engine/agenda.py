@@ -31,7 +31,7 @@ from seatledger.tracing import tracing
 SETTLEMENT, MONTH_END = "settlement", "reconciliation_month_end"
 
 
-class Occurred(Struct, frozen=True):
+class Occurred(Struct, frozen=True, gc=False):
     """Something that happened at a business instant, "" where no id is concerned."""
 
     at: datetime
@@ -147,9 +147,7 @@ async def run_agenda(
             # Last: others take ids as they wait.
             await ids.reserve_orders(connection, len(waiting))
             changes = Changes([], [], [], [], [], [])
-            done: list[Occurred] = []
-            for one in waiting:
-                done += _next(one, present, ids, at, changes)
+            done = _decide(waiting, present, ids, at, changes)
             await store.save(connection, changes)
             return done
 
@@ -161,28 +159,31 @@ async def run_agenda(
     return done
 
 
-def _next(
-    waiting: Waiting, world: World, ids: Ids, at: datetime, changes: Changes
+def _decide(
+    waiting: Sequence[Waiting], world: World, ids: Ids, at: datetime, changes: Changes
 ) -> list[Occurred]:
-    """The next due thing of one customer; its rows go into `changes`.
+    """The next due thing of each customer; its rows go into `changes`.
 
     One-time codes that customers before it have spent are gone for it.
     """
-
-    def new_order_id() -> str:
-        return world.partner.settings.id_prefix + ids.orders.take()
-
-    supply = Supply(world.settles_at(at), new_order_id, subscription_id)
-    spent = {one.discount_id for one in changes.redemptions if one.one_time}
-    account = replace(
-        waiting.account, closed_codes_taken=waiting.account.closed_codes_taken | spent
-    )
-    happened = let_happen(account, waiting.standing, world.rules, at, supply)
-    customer = happened.customer
-    changes.customers.append(customer)
-    changes.orders += happened.orders
-    changes.subscriptions += happened.subscriptions
-    changes.entries += happened.entries
-    changes.redemptions += happened.redemptions
-    changes.events += [event_of(customer, fact, at) for fact in happened.facts]
-    return [_occurred(customer.customer_id, fact, at) for fact in happened.facts]
+    prefix = world.partner.settings.id_prefix
+    supply = Supply(world.settles_at(at), lambda: prefix + ids.orders.take(), subscription_id)
+    rules = world.rules
+    spent: set[str] = set()
+    done: list[Occurred] = []
+    for one in waiting:
+        account = one.account
+        if spent:
+            account = replace(account, closed_codes_taken=account.closed_codes_taken | spent)
+        happened = let_happen(account, one.standing, rules, at, supply)
+        customer = happened.customer
+        changes.customers.append(customer)
+        changes.orders += happened.orders
+        changes.subscriptions += happened.subscriptions
+        changes.entries += happened.entries
+        changes.redemptions += happened.redemptions
+        spent.update(use.discount_id for use in happened.redemptions if use.one_time)
+        for fact in happened.facts:
+            changes.events.append(event_of(customer, fact, at))
+            done.append(_occurred(customer.customer_id, fact, at))
+    return done

@@ -1,5 +1,6 @@
 """Working off what is due: customers claimed in batches, one bad customer holding up nobody."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -14,6 +15,9 @@ from seatledger.store.rows import AnyConnection, AnyPool
 from seatledger.store.settling import Claim
 
 BATCH_CUSTOMERS = 100
+# Whoever has an anniversary cannot order until it has run: nobody waits for these locks. A quarter
+# of a block of order ids, so that none is left over.
+TURN_CUSTOMERS = 250
 ATTEMPTS_BEFORE_PARKING = 5
 _RETRY = "tried again by itself, up to five times in all; orders of this customer wait meanwhile"
 _RESUME = "remove the cause, then: seatledger customer resume {}"
@@ -31,7 +35,9 @@ class Scope(Struct, frozen=True):
 
     With `wait` customers in use elsewhere are waited for, otherwise passed over. `failed` are
     customers to leave alone; those whose work fails join them. Once `is_over` says so no further
-    batch begins: what is left stays due.
+    batch begins: what is left stays due. With `lanes` so many batches are under way at once, in no
+    order among each other: one is decided on while the database writes another. That takes a pool,
+    and no `wait`.
     """
 
     customer_ids: Sequence[str] | None = None
@@ -39,6 +45,7 @@ class Scope(Struct, frozen=True):
     wait: bool = False
     failed: set[str] = set()
     is_over: Callable[[], bool] = lambda: False
+    lanes: int = 1
 
 
 async def work_off(
@@ -58,19 +65,34 @@ async def work_off(
     was away, a row stayed locked, or another transaction was preferred.
     """
     done: list[T] = []
-    remaining = scope.most
     in_vain: set[str] = set()
-    while (remaining is None or remaining > 0) and not scope.is_over():
-        limit = BATCH_CUSTOMERS if remaining is None else min(BATCH_CUSTOMERS, remaining)
-        claim = Claim(scope.customer_ids, scope.failed | in_vain, limit, scope.wait)
-        locked, results = await _batch(source, claim, lock, carry_out, scope.failed)
-        done += results
-        if not locked or (len(locked) < limit and not in_turns):
-            break
-        served = {customer_of(one) for one in results}
-        in_vain |= set(locked) - served
-        if remaining is not None:
-            remaining -= len(results)
+    torn = False
+    whole = TURN_CUSTOMERS if in_turns else BATCH_CUSTOMERS
+
+    async def lane() -> None:
+        nonlocal torn
+        while not torn and not scope.is_over():
+            limit = whole if scope.most is None else min(whole, scope.most - len(done))
+            if limit <= 0:
+                return
+            claim = Claim(scope.customer_ids, scope.failed | in_vain, limit, scope.wait)
+            try:
+                locked, results = await _batch(source, claim, lock, carry_out, scope.failed)
+            except Exception:
+                torn = True
+                raise
+            done.extend(results)
+            if not locked or (len(locked) < limit and not in_turns):
+                return
+            served = {customer_of(one) for one in results}
+            in_vain.update(set(locked) - served)
+
+    if scope.lanes == 1:
+        await lane()
+    else:  # all to their end, so that no error tears another batch off
+        ends = await asyncio.gather(*(lane() for _ in range(scope.lanes)), return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
     return done
 
 

@@ -7,8 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-import xlsxwriter
-
 CSV: Final = "text/csv"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_ROWS: Final = 1_048_576  # of a sheet, its header included
@@ -60,6 +58,8 @@ class XlsxTable:
         made_at: datetime,
         folder: Path,
     ) -> None:
+        import xlsxwriter  # only where a workbook is made: it takes long to load
+
         self._header = header
         self._numbers = numbers
         self._book = xlsxwriter.Workbook(target, {"constant_memory": True, "tmpdir": str(folder)})

@@ -14,17 +14,22 @@ from seatledger.store.placing import ACCOUNT
 from seatledger.store.rows import AnyConnection, decode
 from seatledger.store.settling import Claim, Event
 
-# Locked by id as everywhere; the condition is looked at again after the wait for a lock.
-_LOCK = f"""
+_FIRST_DUE = f"""
 SELECT c.customer_id FROM customer c
-WHERE c.customer_id IN (
-    SELECT c.customer_id FROM customer c
-    WHERE c.partner_id = $1 AND c.due_at <= $2 AND {AGENDA_IS_FREE}
-      AND ($3::text[] IS NULL OR c.customer_id = ANY ($3)) AND c.customer_id <> ALL ($5::text[])
-    ORDER BY c.due_at, c.due_phase, c.customer_id LIMIT $4)
-  AND c.due_at <= $2 AND {AGENDA_IS_FREE}
-ORDER BY c.customer_id FOR NO KEY UPDATE
+WHERE c.partner_id = $1 AND c.due_at <= $2 AND {AGENDA_IS_FREE}
+  AND ($3::text[] IS NULL OR c.customer_id = ANY ($3)) AND c.customer_id <> ALL ($5::text[])
+ORDER BY c.due_at, c.due_phase, c.customer_id LIMIT $4
 """
+# Locks that are waited for are taken by id as everywhere; the condition is looked at again after
+# the wait. Those that are not cannot deadlock: what others hold is passed over for the next.
+_LOCK = {
+    True: f"""
+SELECT c.customer_id FROM customer c
+WHERE c.customer_id IN ({_FIRST_DUE}) AND c.due_at <= $2 AND {AGENDA_IS_FREE}
+ORDER BY c.customer_id FOR NO KEY UPDATE
+""",
+    False: f"{_FIRST_DUE} FOR NO KEY UPDATE SKIP LOCKED",
+}
 
 _LOAD = f"""
 SELECT {ACCOUNT} AS account,
@@ -35,7 +40,7 @@ WHERE c.customer_id = ANY ($1) ORDER BY c.due_at, c.due_phase, c.customer_id
 """
 
 
-class Waiting(Struct, frozen=True):
+class Waiting(Struct, frozen=True, gc=False):
     """A locked customer with everything a due thing looks at."""
 
     account: Account
@@ -90,7 +95,7 @@ async def lock_due(
     Those with accepted orders are left alone until these have settled.
     """
     records: list[Record] = await connection.fetch(
-        _LOCK if claim.wait else _LOCK + " SKIP LOCKED",
+        _LOCK[claim.wait],
         partner_id,
         at,
         None if claim.customer_ids is None else list(claim.customer_ids),

@@ -6,6 +6,7 @@ releases run side by side on one database (docs/decisions/0011-schemas-expand-be
 """
 
 import asyncio
+from pathlib import Path
 from typing import Final
 
 import asyncpg
@@ -15,6 +16,9 @@ from seatledger.store.rows import AnyConnection, AnyPool
 
 CURRENT_REVISION: Final = "0100"  # the newest of migrations/versions, numbered as they follow
 _FIRST_REVISION: Final = "0100"  # what came before was never released, and never twice the same
+# All migrations written down by `migrate_alembic.script`, for a database in which there is nothing.
+NEW_DATABASE: Final = Path(__file__).parent / "migrations" / "new_database.sql"
+LOCK_KEY: Final = 5_401_337  # processes that start together migrate one after the other
 
 
 class SchemaError(Exception):
@@ -80,6 +84,8 @@ def upgrade(database_url: str) -> None:
         return
     if schema.is_unknown:
         raise SchemaError(describe(schema))
+    if schema.revision is None and asyncio.run(_made_new(database_url)):
+        return
     # Only now: its libraries take longer to load than all the rest of the service.
     from seatledger.store.migrate_alembic import run_migrations
 
@@ -118,13 +124,37 @@ async def can_serve(pool: AnyPool) -> bool:
 async def _schema(database_url: str) -> Schema:
     connection = await asyncpg.connect(database_url)
     try:
-        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        if not await _is_versioned(connection):
             return Schema(None)
         if await connection.fetchval("SELECT to_regclass('config')") is None:
             return Schema(await connection.fetchval("SELECT version_num FROM alembic_version"))
         return await _read(connection)
     finally:
         await connection.close()
+
+
+async def _made_new(database_url: str) -> bool:
+    """Make the schema in an empty database, all or nothing.
+
+    False when another process is at it or was faster: its turn is waited for as with any migration.
+    Raises SchemaError when the database refuses, with its own words.
+    """
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with connection.transaction():
+            is_ours = await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK_KEY)
+            if not is_ours or await _is_versioned(connection):
+                return False
+            await connection.execute(NEW_DATABASE.read_text("utf-8"))
+            return True
+    except asyncpg.PostgresError as error:
+        raise SchemaError(f"the schema cannot be upgraded: {error}") from error
+    finally:
+        await connection.close()
+
+
+async def _is_versioned(connection: AnyConnection) -> bool:
+    return await connection.fetchval("SELECT to_regclass('alembic_version')") is not None
 
 
 async def _read(connection: AnyConnection) -> Schema:

@@ -1,9 +1,10 @@
-"""Alembic at work on one connection; loaded only by processes that have something to migrate.
+"""Alembic at work on one connection; loaded only where there is an older schema to migrate.
 
 Migrations run while servers serve (docs/decisions/0011-schemas-expand-before-they-contract.md).
 """
 
 import asyncio
+import io
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,11 +18,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from seatledger.store.migrate import SchemaError
+from seatledger.store.migrate import LOCK_KEY, NEW_DATABASE, SchemaError
 
 VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
-# Processes that start together migrate one after the other.
-_LOCK_KEY = 5_401_337
 # Whoever waits for a table makes all later users of it wait behind: shorter than these would stand.
 LOCK_TIMEOUT_MS: Final = 1_000
 _ATTEMPTS = 30
@@ -50,13 +49,22 @@ async def run_migrations(database_url: str, revision: str, versions: Path = VERS
         await engine.dispose()  # and with the connection goes the lock
 
 
+def script(versions: Path = VERSIONS) -> str:
+    """All migrations of a folder as the SQL that makes their schema in an empty database."""
+    written = io.StringIO()
+    config = _config(versions)
+    config.output_buffer = written
+    command.upgrade(config, "head", sql=True)
+    return written.getvalue()
+
+
 async def _take_turn(connection: AsyncConnection) -> None:
     """Wait until no other process migrates.
 
     By asking again, not by waiting in the database: an index built concurrently waits for every
     statement under way, and that one would wait for the index.
     """
-    ask = text(f"SELECT pg_try_advisory_lock({_LOCK_KEY})")
+    ask = text(f"SELECT pg_try_advisory_lock({LOCK_KEY})")
     while not await connection.scalar(ask):
         await connection.rollback()
         await asyncio.sleep(_TURN_SECONDS)
@@ -102,3 +110,7 @@ def _upgrade(connection: Connection, *, revision: str, versions: Path) -> None:
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
     connection.commit()
+
+
+if __name__ == "__main__":  # after adding a migration
+    NEW_DATABASE.write_text(script(), "utf-8")

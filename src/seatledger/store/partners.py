@@ -194,8 +194,8 @@ async def set_data_set(
 _SETUP_LOCK = 5_401_338
 _TABLES_OF_A_WORLD = (
     "reconciliation_row", "reconciliation_file", "event", "fault", "idempotency", "request_id",
-    "closed_code", "discount_end", "redemption", "ledger_entry", "subscription", "orders",
-    "deployment", "contact", "customer", "reseller",
+    "closed_code", "discount_end", "redemption", "subscription", "orders", "deployment",
+    "contact", "customer", "ledger_entry", "reseller",
 )  # fmt: skip
 
 

@@ -21,11 +21,11 @@ SMALLEST_MAXIMUM = min(MAX_QUANTITY.values())
 # Orders in flight matter to a NEW order only where they could lift a subscription above a maximum,
 # and a customer may have thousands: they are read when all seats together come near it.
 ACCOUNT = f"""
-jsonb_build_object(
-  'customer', to_jsonb(c),
+json_build_object(
+  'customer', to_json(c),
   'reseller_segments', COALESCE((SELECT r.profile -> 'marketSegments'
       FROM reseller r WHERE r.reseller_id = c.reseller_id), '[]'),
-  'subscriptions', COALESCE((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.position)
+  'subscriptions', COALESCE((SELECT json_agg(to_json(s) ORDER BY s.position)
       FROM subscription s WHERE s.customer_id = c.customer_id), '[]'),
   'pending', CASE WHEN i.quantity < 0 OR i.quantity
       + (SELECT COALESCE(sum(s.current_quantity), 0) FROM subscription s
@@ -33,19 +33,19 @@ jsonb_build_object(
       + (SELECT COALESCE(sum(o.quantity), 0) FROM orders o
           WHERE o.customer_id = c.customer_id AND o.status = '1002' AND o.order_type = 'NEW')
       > {SMALLEST_MAXIMUM}
-    THEN COALESCE((SELECT jsonb_agg(to_jsonb(o)) FROM orders o
+    THEN COALESCE((SELECT json_agg(to_json(o)) FROM orders o
       WHERE o.customer_id = c.customer_id AND o.status = '1002'), '[]') ELSE '[]' END,
-  'deployments', CASE WHEN i.wants_deployments THEN COALESCE((SELECT jsonb_agg(to_jsonb(d))
+  'deployments', CASE WHEN i.wants_deployments THEN COALESCE((SELECT json_agg(to_json(d))
       FROM deployment d WHERE d.customer_id = c.customer_id), '[]') ELSE '[]' END,
-  'redemptions', CASE WHEN i.wants_discounts THEN COALESCE((SELECT jsonb_agg(to_jsonb(x))
+  'redemptions', CASE WHEN i.wants_discounts THEN COALESCE((SELECT json_agg(to_json(x))
       FROM redemption x WHERE x.customer_id = c.customer_id), '[]') ELSE '[]' END,
   'closed_codes_taken', CASE WHEN i.wants_discounts THEN COALESCE((SELECT
-      jsonb_agg(x.discount_id) FROM redemption x
+      json_agg(x.discount_id) FROM redemption x
       WHERE x.partner_id = c.partner_id AND x.one_time), '[]') ELSE '[]' END,
-  'term_orders', CASE WHEN i.wants_history THEN COALESCE((SELECT jsonb_agg(to_jsonb(o))
+  'term_orders', CASE WHEN i.wants_history THEN COALESCE((SELECT json_agg(to_json(o))
       FROM orders o WHERE o.customer_id = c.customer_id AND o.order_type IN ('NEW', 'RENEWAL')
       AND o.created_at >= COALESCE(c.term_started_at, c.created_at)), '[]') ELSE '[]' END,
-  'reference', (SELECT to_jsonb(o) FROM orders o
+  'reference', (SELECT to_json(o) FROM orders o
       WHERE o.order_id = i.reference_order_id AND o.customer_id = c.customer_id)
 )"""
 

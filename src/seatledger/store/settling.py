@@ -45,18 +45,18 @@ ORDER BY c.customer_id FOR NO KEY UPDATE
 """
 
 _LOAD = """
-SELECT jsonb_build_object(
-    'customer', to_jsonb(c),
-    'subscriptions', COALESCE((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.position)
+SELECT json_build_object(
+    'customer', to_json(c),
+    'subscriptions', COALESCE((SELECT json_agg(to_json(s) ORDER BY s.position)
         FROM subscription s WHERE s.customer_id = c.customer_id), '[]'),
     'term_orders', CASE WHEN EXISTS (SELECT 1 FROM orders o
         WHERE o.customer_id = c.customer_id AND o.status = '1002' AND o.order_type = 'RENEWAL')
-      THEN COALESCE((SELECT jsonb_agg(to_jsonb(o)) FROM orders o
+      THEN COALESCE((SELECT json_agg(to_json(o)) FROM orders o
         WHERE o.customer_id = c.customer_id AND o.order_type = 'RENEWAL' AND o.status = '1000'
           AND o.created_at >= c.coterm_date - interval '1 year'), '[]') ELSE '[]' END) AS account,
-  (SELECT jsonb_agg(to_jsonb(o) ORDER BY o.created_at, o.order_id) FROM orders o
+  (SELECT json_agg(to_json(o) ORDER BY o.created_at, o.order_id) FROM orders o
     WHERE o.customer_id = c.customer_id AND o.status = '1002' AND o.run_at <= $2) AS orders,
-  (SELECT COALESCE(jsonb_agg(to_jsonb(r)), '[]') FROM orders r WHERE r.order_id IN (
+  (SELECT COALESCE(json_agg(to_json(r)), '[]') FROM orders r WHERE r.order_id IN (
     SELECT o.reference_order_id FROM orders o
     WHERE o.customer_id = c.customer_id AND o.status = '1002' AND o.run_at <= $2)) AS originals,
   (SELECT r.status FROM reseller r WHERE r.reseller_id = c.reseller_id) AS reseller_status
@@ -91,7 +91,7 @@ class Claim(Struct, frozen=True):
     wait: bool
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """A domain event of a partner, stamped with the business instant."""
 
     partner_id: str

@@ -1,5 +1,6 @@
 """Late renewals by hand, and what the anniversary leaves to them (subscriptions.md 9.2)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.api.anniversary.test_run import (
     set_renewal,
 )
 from tests.harness import Reply, World, line
+from tests.system.server import folder, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -106,16 +108,41 @@ async def test_a_late_renewal_is_returned_like_a_sale(world: World) -> None:
 
 @pytest.mark.proves("subscriptions.md 42")
 async def test_an_extended_term_ends_on_its_own_day(world: World) -> None:
-    customer = await bought(world, line(A + "01A12", 4))
-    edit = {"cotermDate": "2027-12-31"}
-    (await world.patch(f"/sandbox/customers/{customer}", edit)).ok(200)
+    customer = await world.customer(top={"cotermDate": "2027-12-31"})
+    (await world.order(customer, line(A + "01A12", 4))).ok()
     await world.at("2027-12-31T00:00:00Z")
     held = (await seats_of(world, customer))[A]
     assert (held["status"], held["renewalDate"]) == ("1000", "2028-12-31")
+    assert len(await renewals_of(world, customer)) == 1
+    # In the Pacific it is the day before: a term extended like the first would bill 367 days.
+    (sold,) = (await world.preview(customer, line(B + "01A12", 1))).ok()["lineItems"]
+    assert sold["proratedDays"] == 366
 
 
 @pytest.mark.proves("subscriptions.md 32")
-async def test_a_run_that_breaks_off_is_done_once_afterwards(
+async def test_a_run_killed_before_it_settles_is_settled_once_by_the_next_process(
+    world: World, database_url: str
+) -> None:
+    customer = await bought(world, line(A + "02A12", 10, 1), line(B + "02A12", 5, 2))
+    (await set_renewal(world, customer, B, renewalQuantity=7)).ok(200)
+    await world.settlement("delay", delaySeconds=3_600)
+    database = ("--database-url", database_url)
+    with folder() as place, serving(place, *database, data_dir=False) as server:
+        async with server.client() as client:
+            await replace(world, client=client).at(ANNIVERSARY)
+        server.kill()
+    (made,) = await renewals_of(world, customer)
+    assert made["status"] == "1002"
+    (await set_renewal(world, customer, A, renewalQuantity=4)).refused(400, "3119")
+    await world.at("2026-07-07T01:00:00Z")
+    (renewal,) = await renewals_of(world, customer)
+    assert (renewal["orderId"], renewal["status"]) == (made["orderId"], "1000")
+    held = await world.seats(customer)
+    assert [one["currentQuantity"] for one in held] == [10, 7]
+    assert {one["renewalDate"] for one in held} == {"2027-07-07"}
+
+
+async def test_a_run_that_breaks_off_before_its_order_is_made_is_done_once_afterwards(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     customer = await bought(world, line(A + "02A12", 10, 1), line(B + "02A12", 5, 2))

@@ -30,6 +30,13 @@ async def set_renewal(world: World, customer: str, product: str, **settings: Any
     return await world.patch(path, {"autoRenewal": {"enabled": True, **settings}})
 
 
+async def schedule(world: World, customer: str, product: str, quantity: int) -> Reply:
+    """POST of a subscription that starts at the anniversary."""
+    settings = {"enabled": True, "renewalQuantity": quantity}
+    body = {"offerId": product + "01A12", "autoRenewal": settings}
+    return await world.post(f"/v3/customers/{customer}/subscriptions", body)
+
+
 async def renewals_of(world: World, customer: str) -> list[dict[str, Any]]:
     reply = await world.get(
         f"/v3/customers/{customer}/orders?order-type=RENEWAL&start-date=2024-01-01"
@@ -45,12 +52,7 @@ async def test_what_is_set_to_renew_renews_and_the_rest_expires(world: World) ->
     (await set_renewal(world, customer, B, renewalQuantity=7)).ok(200)
     (await set_renewal(world, customer, C, enabled=False)).ok(200)
     await world.at("2026-06-20T12:00:00Z")
-    (
-        await world.post(
-            f"/v3/customers/{customer}/subscriptions",
-            {"offerId": D + "01A12", "autoRenewal": {"enabled": True, "renewalQuantity": 20}},
-        )
-    ).ok(200)
+    (await schedule(world, customer, D, 20)).ok(200)
     await world.at(ANNIVERSARY)
     (renewal,) = await renewals_of(world, customer)
     assert renewal["source"] == "System"
@@ -169,13 +171,17 @@ async def test_an_inactive_reseller_fails_the_run(world: World) -> None:
     reseller = await world.reseller()
     customer = await world.customer(reseller)
     (await world.order(customer, line(A + "02A12", 10))).ok()
+    await world.at("2026-06-20T12:00:00Z")
+    (await schedule(world, customer, B, 20)).ok(200)
     (await world.patch(f"/sandbox/resellers/{reseller}", {"status": "1004"})).ok(200)
     await world.at(ANNIVERSARY)
     (renewal,) = await renewals_of(world, customer)
     assert renewal["status"] == "1022"
-    (held,) = await world.seats(customer)
+    held, scheduled = await world.seats(customer)
     assert (held["status"], held["currentQuantity"]) == ("1004", 10)
     assert held["allowedActions"] == ["MANUAL_RENEWAL"]
+    assert (scheduled["status"], scheduled["currentQuantity"]) == ("1004", 0)
+    assert "allowedActions" not in scheduled
     assert (await world.read_customer(customer))["cotermDate"] == "2026-07-07"
     (await world.patch(f"/sandbox/resellers/{reseller}", {"status": "1000"})).ok(200)
     late = await world.order(
@@ -184,7 +190,7 @@ async def test_an_inactive_reseller_fails_the_run(world: World) -> None:
         orderType="RENEWAL",
     )
     late.ok()
-    (held,) = await world.seats(customer)
+    held = (await seats_of(world, customer))[A]
     assert (held["status"], held["currentQuantity"]) == ("1000", 10)
 
 
@@ -202,12 +208,7 @@ async def test_settings_of_the_last_day_count(world: World) -> None:
 async def test_a_scheduled_subscription_switched_off_never_starts(world: World) -> None:
     customer = await bought(world, line(A + "02A12", 10))
     await world.at("2026-06-20T12:00:00Z")
-    (
-        await world.post(
-            f"/v3/customers/{customer}/subscriptions",
-            {"offerId": B + "01A12", "autoRenewal": {"enabled": True, "renewalQuantity": 20}},
-        )
-    ).ok(200)
+    (await schedule(world, customer, B, 20)).ok(200)
     (await set_renewal(world, customer, B, enabled=False)).ok(200)
     await world.at(ANNIVERSARY)
     held = (await seats_of(world, customer))[B]

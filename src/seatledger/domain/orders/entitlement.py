@@ -17,7 +17,7 @@ from seatledger.domain.levels import (
 from seatledger.domain.model import Customer, LevelStep, PartnerSettings
 
 
-class Entitlement(Struct, frozen=True):
+class Entitlement(Struct, frozen=True, gc=False):
     """What an order may buy in one offerType: scale, rank, and the price lock of a commitment."""
 
     offer_type: str
@@ -27,7 +27,7 @@ class Entitlement(Struct, frozen=True):
     step: LevelStep
 
 
-class BestOffer(Struct, frozen=True):
+class BestOffer(Struct, frozen=True, gc=False):
     """The offer a customer gets, the row that prices it, and the HVD code if one applies."""
 
     offer: Offer

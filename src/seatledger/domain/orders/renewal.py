@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from seatledger.contract.countries import price_region
 from seatledger.contract.statuses import ACTIVE, INACTIVE
@@ -33,7 +32,7 @@ from seatledger.domain.orders.renewal_flex import RenewalDiscounts
 from seatledger.domain.pricing import full_term_charge, unprorated_charge
 
 
-class RenewalPlan(Struct, frozen=True):
+class RenewalPlan(Struct, frozen=True, gc=False):
     """The lines of a renewal in order of creation, numbered from 1, and what they rest on.
 
     A line with status 1000 renews; one with 1004 is set to renew but cannot.
@@ -43,20 +42,14 @@ class RenewalPlan(Struct, frozen=True):
     basis: Basis
 
 
-class _Seats(Struct, frozen=True):
+class _Seats(Struct, frozen=True, gc=False):
     """A subscription that is set to renew, beside its product and where it is priced."""
 
+    id: str
     held: Subscription
     product: Product
+    quantity: int
     country: str
-
-    @property
-    def quantity(self) -> int:
-        return self.held.renewal_quantity
-
-    @property
-    def id(self) -> str:
-        return self.held.subscription_id
 
 
 def plan_renewal(
@@ -125,15 +118,11 @@ class _Planner:
         countries = {one.deployment_id: one.country for one in self._account.deployments}
         for one in self._account.open_coterm:
             product = self._catalog.products.get(one.product_key)
-            if (
-                one.auto_renewal
-                and one.renewal_quantity > 0
-                and product is not None
-                and product.renewable
-            ):
+            quantity = one.renewal_quantity
+            if one.auto_renewal and quantity > 0 and product is not None and product.renewable:
                 place = one.deployment_id
                 country = countries[place] if place else self._customer.country
-                yield _Seats(one, product, country)
+                yield _Seats(one.subscription_id, one, product, quantity, country)
 
     def _lives_on(self, one: _Seats) -> bool:
         """Whether its product still renews, and to a customer of this segment."""
@@ -202,17 +191,16 @@ class _Planner:
         offer: BestOffer | None,
         discounts: RenewalDiscounts,
     ) -> OrderLine:
-        line = OrderLine(
-            number=number,
-            offer_id=one.held.offer_id if offer is None else offer.offer.offer_id,
-            quantity=one.quantity,
-            currency=one.held.currency,
-            status=status,
-            subscription_id=one.id,
-            deployment_id=one.held.deployment_id,
-        )
         if offer is None:
-            return line
+            return OrderLine(
+                number=number,
+                offer_id=one.held.offer_id,
+                quantity=one.quantity,
+                currency=one.held.currency,
+                status=status,
+                subscription_id=one.id,
+                deployment_id=one.held.deployment_id,
+            )
         flex = discounts.of(
             one.held,
             one.product,
@@ -223,8 +211,14 @@ class _Planner:
         start = self._anniversary
         charge = full_term_charge(start) if one.product.prorated else unprorated_charge(start)
         unit = unit_price(offer.row, flex, one.country, self._discounts)
-        return replace(
-            line,
+        return OrderLine(
+            number=number,
+            offer_id=offer.offer.offer_id,
+            quantity=one.quantity,
+            currency=one.held.currency,
+            status=status,
+            subscription_id=one.id,
+            deployment_id=one.held.deployment_id,
             discount_code=offer.discount_code,
             flex=flex,
             price=frozen_price(offer.row, unit, one.quantity, charge),

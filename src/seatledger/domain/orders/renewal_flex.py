@@ -55,6 +55,8 @@ class RenewalDiscounts:
         `country` is where the line is priced, `discount_code` its HVD code or "". A line that does
         not renew uses nothing up.
         """
+        if not seats.flex_codes and not self._account.redemptions:
+            return ()
         results: list[FlexResult] = []
         segment, uses = self._customer.segment, self._account.redemptions
         chosen = [

@@ -1,4 +1,7 @@
-"""Alembic's environment: migrations run on the connection `store.migrate_alembic` hands over."""
+"""Alembic's environment: migrations run on the connection `store.migrate_alembic` hands over.
+
+Without one they are written down instead (`migrate_alembic.script`).
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -16,15 +19,18 @@ def note_oldest(
     ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
 ) -> None:
     """Store which servers the new schema still serves, in the migration's own transaction."""
-    assert ctx.connection is not None
     assert isinstance(step.up_revision, Script)
-    ctx.connection.execute(text(_NOTE), {"serves": step.up_revision.module.serves})
+    ctx.execute(text(_NOTE).bindparams(serves=step.up_revision.module.serves))
 
 
+is_written = context.is_offline_mode()
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=context.config.attributes.get("connection"),
+    dialect_name="postgresql",
     target_metadata=None,
-    transaction_per_migration=True,
+    literal_binds=is_written,
+    transaction_per_migration=not is_written,
+    transactional_ddl=not is_written,  # its reader has a transaction
     on_version_apply=note_oldest,
 )
 with context.begin_transaction():

@@ -182,10 +182,16 @@ CREATE TABLE ledger_entry (
   at timestamptz NOT NULL,
   PRIMARY KEY (customer_id, version, position)
 );
+-- Only where a world is emptied do entries go, after the customers they belong to.
 CREATE FUNCTION refuse_ledger_change() RETURNS trigger LANGUAGE plpgsql AS
-  $$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$;
-CREATE TRIGGER ledger_is_append_only BEFORE UPDATE ON ledger_entry
+  $$ BEGIN
+    IF TG_OP = 'DELETE' AND
+      NOT EXISTS (SELECT 1 FROM customer c WHERE c.customer_id = OLD.customer_id)
+      THEN RETURN OLD; END IF; RAISE EXCEPTION 'the ledger is append-only'; END $$;
+CREATE TRIGGER ledger_is_append_only BEFORE UPDATE OR DELETE ON ledger_entry
   FOR EACH ROW EXECUTE FUNCTION refuse_ledger_change();
+CREATE TRIGGER ledger_is_kept BEFORE TRUNCATE ON ledger_entry
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_ledger_change();
 
 CREATE TABLE redemption (
   partner_id text NOT NULL,
