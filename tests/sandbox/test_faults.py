@@ -320,6 +320,14 @@ async def test_shortcut_header_that_makes_no_fault(world: World, text: str) -> N
         ({"effect": {"type": "timeout_before", "seconds": 61}}, "1117", ["effect.seconds"]),
         ({"effect": {"type": "order_fails"}}, "1122", ["effect.status"]),
         ({"effect": {"type": "order_fails", "status": "1000"}}, "1117", ["effect.status"]),
+        (
+            {
+                "effect": {"type": "order_fails", "status": "1022"},
+                "match": {"orderType": "RETURN"},
+            },
+            "1117",
+            ["effect.status"],
+        ),
         ({"effect": {"type": "account_fails", "status": "1024"}}, "1117", ["effect.status"]),
         ({"effect": {"type": "http_error"}}, "1122", ["effect.status", "effect.code"]),
         ({"effect": {"type": "internal_error"}, "match": {"x": 1}}, "1121", ["match.x"]),
@@ -335,6 +343,15 @@ async def test_bad_faults(
 ) -> None:
     (await world.post(FAULTS, body)).refused(400, code, *details)
     assert (await world.get(FAULTS)).ok(200)["totalCount"] == 0
+
+
+async def test_order_fails_for_returns_knows_one_status(world: World) -> None:
+    customer_id = await world.customer()
+    placed = (await world.order(customer_id, line(OFFER))).ok()
+    read = await world.read_order(customer_id, placed["orderId"])
+    await armed(world, {"type": "order_fails", "status": "1004"}, match={"orderType": "RETURN"})
+    credit = (await world.give_back(customer_id, read)).ok()
+    assert (await world.read_order(customer_id, credit["orderId"]))["status"] == "1004"
 
 
 @pytest.mark.parametrize("where", ["effect", "body"])

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 STORIES = (
     "coterm-mid-year", "global-customer", "education-k12", "returns-window", "hvd",
-    "three-year-commit",
+    "three-year-commit", "expired-yesterday", "growth-offer",
 )  # fmt: skip
 MODES = ("immediate", "manual", "auto", "delay")
 
@@ -83,6 +83,43 @@ async def test_coterm_mid_year(world: World) -> None:
     offer_id = read["lineItems"][0]["offerId"]
     more = (await world.preview(customer_id, line(offer_id))).ok()
     assert more["lineItems"][0]["proratedDays"] == 182
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_expired_yesterday(world: World, mode: str) -> None:
+    await world.settlement(mode, **({"delaySeconds": 60} if mode == "delay" else {}))
+    made = await make(world, "expired-yesterday")
+    customer_id = made["customerId"]
+    (seats,) = await world.seats(customer_id)
+    assert (seats["status"], seats["renewalDate"]) == ("1004", "2025-07-06")
+    assert seats["autoRenewal"]["enabled"] is False
+    assert seats["allowedActions"] == ["MANUAL_RENEWAL"]
+    (placed,) = made["orderIds"]
+    read = await world.read_order(customer_id, placed)
+    assert read["creationDate"] == "2024-07-06T00:00:00Z"
+    late = {**line(seats["offerId"], 10), "subscriptionId": seats["subscriptionId"]}
+    renewed = {"orderType": "RENEWAL", "currencyCode": "USD", "lineItems": [late]}
+    (await world.post(f"/v3/customers/{customer_id}/orders", renewed)).ok()
+    await world.is_sound()
+
+
+async def test_expired_yesterday_on_the_day_after_a_leap_day(new_world: MakeWorld) -> None:
+    world = await new_world(clock={"now": "2028-03-01T00:00:00Z"})
+    made = await make(world, "expired-yesterday")
+    (seats,) = await world.seats(made["customerId"])
+    assert (seats["status"], seats["renewalDate"]) == ("1004", "2028-02-29")
+
+
+async def test_growth_offer(world: World) -> None:
+    made = await make(world, "growth-offer")
+    path = f"/v3/customers/{made['customerId']}/orders"
+    preview = (await world.post(path, {"orderType": "PREVIEW_RENEWAL"})).ok()
+    listed = [(one["offerId"], one["renewalCode"]) for one in preview["eligibleOffers"]]
+    assert listed == [
+        ("65324918CA14X12", "MOQ_100"),
+        ("65324918CA14Y12", "MOQ_250"),
+        ("65324918CA14Z12", "MOQ_500"),
+    ]
 
 
 async def test_returns_window(world: World) -> None:

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, defstruct
 
 from seatledger.api.query import instant_of
 from seatledger.contract.fields import Ignored
+from seatledger.contract.statuses import INACTIVE
 from seatledger.contract.walker import is_storable
 from seatledger.domain.outcome import Refused
 from seatledger.sandbox.control import Control, Refusal
@@ -144,6 +145,8 @@ def read_fault(control: Control) -> tuple[FaultIn, datetime | None]:
         raise Refusal(_effect_refusal(effect, name))
     body = control.body(shape)
     faults = [f"effect.{field}" for field in _bad_times(body.effect, forced=body.force)]
+    if isinstance(body.effect, OrderFails) and not _may_fire(body.effect, body.match):
+        faults.append("effect.status")
     if not _is_text_map(body.match.header):
         faults.append("match.header")
     expires_at = None if body.expires_at is None else instant_of(body.expires_at)
@@ -186,6 +189,15 @@ def _missing_times(effect: Effect) -> list[str]:
     if effect.min is None and effect.max is None:
         return ["seconds"]
     return [name for name in ("min", "max") if getattr(effect, name) is None]
+
+
+def order_types(effect: OrderFails) -> tuple[str, ...]:
+    """The types of orders that can settle to a status; credits know 1004 alone (orders.md 1.6)."""
+    return ("NEW", "RENEWAL", "RETURN") if effect.status == INACTIVE else ("NEW", "RENEWAL")
+
+
+def _may_fire(effect: OrderFails, match: Match) -> bool:
+    return any(fits(match.order_type, one) for one in order_types(effect))
 
 
 def _is_text_map(value: object) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import ClientDisconnect, Request
 
 from seatledger.api import answers
@@ -13,7 +14,7 @@ from seatledger.api.body import Malformed, parse_object
 from seatledger.api.context import Context, Handler
 from seatledger.api.interception import ABORT, FAULT_HEADER, Aborted
 from seatledger.contract.resources import ErrorOut
-from seatledger.contract.statuses import DUPLICATE, INACTIVE
+from seatledger.contract.statuses import DUPLICATE
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
 from seatledger.engine.calls import Answer
@@ -32,14 +33,17 @@ from seatledger.sandbox.fault_bodies import (
     RateLimit,
     Timeout,
     fits,
+    order_types,
     read_fault,
     read_shortcut,
 )
-from seatledger.store import faults
+from seatledger.store import faults, partners, rows
 from seatledger.store.faults import Fault
+from seatledger.store.rows import AnyConnection
 
 _GATEWAY_TIMEOUT = render.encode({"error_code": "504001", "message": "Gateway Timeout"})
 _WITHOUT_BODY = (204, 304)  # by the rules of HTTP
+_SETTLING = (OrderFails, AccountFails)  # what they settle has to be accepted first
 _CHANCE = secrets.SystemRandom()
 
 
@@ -136,20 +140,32 @@ class Faults:
             effect = read_shortcut(header)
             if effect is None:
                 return answers.refusal("1117", "X-Sandbox-Fault")
-        else:
-            effect = await self._next_effect(context)
-        if effect is None or not _concerns(effect, _Asked(context)):
-            return await handler(context)
-        return await _strike(effect, request, context, handler)
+            if not _concerns(effect, _Asked(context)):
+                return await handler(context)
+            return await _strike(effect, request, context, handler)
+        effect, counted = await self._next_effect(context)
+        watched = _Watched(handler)
+        try:
+            if effect is None:
+                return await watched(context)
+            return await _strike(effect, request, context, watched)
+        finally:
+            if counted and not watched.has_accepted:
+                await self._give_back(context.partner_id, counted)
 
-    async def _next_effect(self, context: Context) -> Effect | None:
-        """The effect of the first fault that fires, counted; calls it lets pass count as well."""
+    async def _next_effect(self, context: Context) -> tuple[Effect | None, list[Fault]]:
+        """The effect of the first fault that fires, counted; calls it lets pass count as well.
+
+        With it the counted faults that are to settle something: their count holds only if the
+        call is accepted. Counting first keeps them from firing too often, in any process.
+        """
+        counted: list[Fault] = []
         asked = _Asked(context)
         partner_id = context.partner_id
         async with self._engine.pool.acquire() as connection:
             world = await self._engine.worlds.current(partner_id, connection)
             if world is None:
-                return None
+                return None, counted
             now = self._engine.worlds.now(world)
             known = await faults.of_partner(connection, partner_id)
             armed = [one for one in known if one.is_armed(now)]
@@ -158,7 +174,9 @@ class Faults:
                 effect = msgspec.convert(one.effect, EFFECTS[one.effect["type"]])
                 if not (asked.fits(one.match) and _concerns(effect, asked) and _happens(one)):
                     continue
-                met = await faults.meet(connection, one.fault_id, now)
+                met = await _meet(connection, one, now)
+                if met is not None and isinstance(effect, _SETTLING):
+                    counted.append(met)
                 if met is not None and met.fired:
                     found = met
                     break
@@ -166,7 +184,49 @@ class Faults:
                 async with connection.transaction():
                     await faults.note_armed(connection, partner_id, now)
                 await self._engine.worlds.refresh(partner_id, connection)
-            return None if found is None else effect
+            return None if found is None else effect, counted
+
+    async def _give_back(self, partner_id: str, counted: list[Fault]) -> None:
+        """Uncount a call that was not accepted.
+
+        A call let pass stays counted once the fault has fired: it would fire once too often.
+        """
+        ours = {one.fault_id: one.fired > 0 for one in counted}
+        async with self._engine.pool.acquire() as connection:
+            async with connection.transaction():
+                await partners.load_locked(connection, partner_id)
+                known = await faults.of_partner(connection, partner_id)
+                less = [
+                    replace(one, met=one.met - 1)
+                    for one in known
+                    if ours.get(one.fault_id) == (one.fired > 0)
+                ]
+                await rows.upsert(connection, "fault", "fault_id", less)
+                world = await self._engine.worlds.current(partner_id, connection)
+                if world is not None:
+                    now = self._engine.worlds.now(world)
+                    await faults.note_armed(connection, partner_id, now)
+            await self._engine.worlds.refresh(partner_id, connection)
+
+
+async def _meet(connection: AnyConnection, fault: Fault, now: datetime) -> Fault | None:
+    """Count a matching call under the lock of the world, as whoever gives a count back does."""
+    async with connection.transaction():
+        await partners.load_locked(connection, fault.partner_id)
+        return await faults.meet(connection, fault.fault_id, now)
+
+
+class _Watched:
+    """A handler, and whether it has accepted something new: replays and refusals are neither."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self.has_accepted = False
+
+    async def __call__(self, context: Context) -> Answer:
+        answer = await self._handler(context)
+        self.has_accepted = answer.http_status < 300 and not answer.replayed
+        return answer
 
 
 def _happens(fault: Fault) -> bool:
@@ -221,11 +281,8 @@ class _Asked:
 def _concerns(effect: Effect, asked: _Asked) -> bool:
     """Whether an effect can happen to a call at all: some need an order or a new account."""
     if isinstance(effect, OrderFails):
-        if not asked.is_post_to("/v3/customers/*/orders"):
-            return False
-        # A credit can only be refused as a whole (orders.md 1.6).
-        is_credit = asked.order_type == "RETURN" and effect.status == INACTIVE
-        return asked.order_type in ("NEW", "RENEWAL") or is_credit
+        is_order = asked.is_post_to("/v3/customers/*/orders")
+        return is_order and asked.order_type in order_types(effect)
     if isinstance(effect, AccountFails):
         is_reseller = asked.is_post_to("/v3/resellers") and effect.status != DUPLICATE
         return is_reseller or asked.is_post_to("/v3/customers")

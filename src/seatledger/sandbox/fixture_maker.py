@@ -15,15 +15,25 @@ from seatledger.domain.model import Customer, Order
 from seatledger.domain.orders.request import OrderRequest, RequestLine
 from seatledger.domain.outcome import Refused
 from seatledger.engine import customers, deployments, render, resellers
+from seatledger.engine.agenda import run_agenda
 from seatledger.engine.bodies import Body
 from seatledger.engine.calls import Answer, Call
+from seatledger.engine.claims import Scope
 from seatledger.engine.context import Engine
 from seatledger.engine.judging import OrderCall
 from seatledger.engine.world import World
+from seatledger.engine.writes import in_turn
 from seatledger.sandbox import edits, order_edits
 from seatledger.sandbox.commitments import change_commit, enroll_now
 from seatledger.sandbox.control import Conflict, Refusal
-from seatledger.sandbox.edit_bodies import CustomerEdit, OrderEdit, OrderStatus, ResellerEdit
+from seatledger.sandbox.edit_bodies import (
+    AutoRenewalEdit,
+    CustomerEdit,
+    OrderEdit,
+    OrderStatus,
+    ResellerEdit,
+    SubscriptionEdit,
+)
 from seatledger.sandbox.market import Market, home_market, market_of
 from seatledger.store import accounts, history
 
@@ -156,6 +166,22 @@ class Maker:
         """A direct edit of the customer."""
         assert self._customer_id is not None
         await edits.edit_customer(self._engine, self.world, self._customer_id, wanted)
+
+    async def stop_renewal(self, subscription_id: str) -> None:
+        """A subscription of the customer switched off for its anniversary."""
+        customer_id = (await self.customer()).customer_id
+        wanted = SubscriptionEdit(auto_renewal=AutoRenewalEdit(enabled=False))
+        await edits.edit_subscription(
+            self._engine, self.world, customer_id, subscription_id, wanted
+        )
+
+    async def run_what_is_due(self) -> None:
+        """What has come due for the customer by now happens, unless the worker was first."""
+        scope = Scope([(await self.customer()).customer_id], wait=True)
+        world, ids, now = self.world, self._engine.ids, self.now()
+        await in_turn(
+            self._engine.pool, lambda connection: run_agenda(connection, world, ids, now, scope)
+        )
 
     async def commit(self, *minimums: Minimum) -> None:
         """A three-year commit of the customer, from its own side."""

@@ -13,6 +13,8 @@ from msgspec import Struct
 from seatledger.contract.statuses import INACTIVE
 from seatledger.domain.benefits import Minimum
 from seatledger.domain.calendar import add_years, utc_day
+from seatledger.domain.catalog import Offer
+from seatledger.domain.growth import is_growth_offer
 from seatledger.domain.levels import LICENSE
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
@@ -25,6 +27,7 @@ from seatledger.sandbox.market import Market, home_market, other_market
 FixtureName = Literal[
     "reseller", "customer", "orders", "default", "coterm-mid-year", "global-customer",
     "education-k12", "returns-window", "hvd", "three-year-commit",
+    "expired-yesterday", "growth-offer",
 ]  # fmt: skip
 _TERM_ALREADY_RUN_DAYS = 183
 _HVD_LEVEL = "14"
@@ -73,6 +76,24 @@ async def coterm_mid_year(maker: Maker) -> dict[str, Any]:
     anniversary = add_years(utc_day(began), 1)
     await maker.edit_customer(CustomerEdit(coterm_date=anniversary.isoformat()))
     return await maker.ids([placed])
+
+
+async def expired_yesterday(maker: Maker) -> dict[str, Any]:
+    """A customer whose term ended yesterday: one order (10 seats) of a year before that day.
+
+    Renewal was off and the anniversary has run: the subscription is 1004 and can be renewed late.
+    """
+    market = await maker.market()
+    placed = await maker.order(market, market.offers[0], 10)
+    ended = utc_day(maker.now()) - timedelta(days=1)
+    began = f"{add_years(ended, -1).isoformat()}T00:00:00Z"
+    await maker.edit_order(placed, OrderEdit(creation_date=began))
+    made = await maker.ids([placed])
+    for subscription_id in made["subscriptionIds"]:
+        await maker.stop_renewal(subscription_id)
+    await maker.edit_customer(CustomerEdit(coterm_date=ended.isoformat()))
+    await maker.run_what_is_due()
+    return made
 
 
 async def returns_window(maker: Maker) -> dict[str, Any]:
@@ -154,6 +175,27 @@ async def three_year_commit(maker: Maker) -> dict[str, Any]:
     return await maker.ids([placed])
 
 
+async def growth_offer(maker: Maker) -> dict[str, Any]:
+    """A customer whose renewal preview lists High Growth Offers, by an order (10 seats) placed now.
+
+    The anniversary is one year from today.
+    """
+    await maker.customer(_market_of(maker, "COM"))
+    market = await maker.market()
+    offer = next((one for one in market.offers if _is_target(maker, market, one)), None)
+    if offer is None:
+        raise Conflict("the catalogue has no High Growth Offer in the customer's market")
+    return await maker.ids([await maker.order(market, offer, 10)])
+
+
+def _is_target(maker: Maker, market: Market, offer: Offer) -> bool:
+    """Whether an offer's product has High Growth Offers priced in a market's currency."""
+    rows = maker.world.catalog.rows_of_product(offer.product.key)
+    return bool(offer.product.growth_group) and any(
+        is_growth_offer(row.offer_id) and row.currency == market.currency for row in rows
+    )
+
+
 SETS: Final[dict[FixtureName, Callable[[Maker], Awaitable[dict[str, Any]]]]] = {
     "reseller": reseller,
     "customer": customer,
@@ -165,6 +207,8 @@ SETS: Final[dict[FixtureName, Callable[[Maker], Awaitable[dict[str, Any]]]]] = {
     "returns-window": returns_window,
     "hvd": hvd,
     "three-year-commit": three_year_commit,
+    "expired-yesterday": expired_yesterday,
+    "growth-offer": growth_offer,
 }
 
 
