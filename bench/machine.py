@@ -67,10 +67,21 @@ def descendants(pid: int) -> list[int]:
 
 
 def memory(pids: Sequence[int], what: str) -> int:
-    """Bytes that processes hold (Linux): `Rss` all of each, `Pss` what they share in parts."""
-    texts = [(PROC / str(pid) / "smaps_rollup").read_text() for pid in pids]
-    return sum(int(line.split()[1]) for text in texts for line in text.splitlines()
-               if line.startswith(f"{what}:")) * 1024  # fmt: skip
+    """Bytes that processes hold (Linux): `Rss` all of each, `Pss` what they share in parts.
+
+    One that has ended meanwhile holds nothing.
+    """
+    return sum(_held(pid, what) for pid in pids)
+
+
+def _held(pid: int, what: str) -> int:
+    try:
+        text = (PROC / str(pid) / "smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(
+        int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(f"{what}:")
+    )
 
 
 def machine() -> Machine:

@@ -59,7 +59,7 @@ WITH keys AS MATERIALIZED (
   SELECT order_id FROM keys ORDER BY created_at DESC, order_id DESC LIMIT $8 OFFSET $9
 )
 SELECT (SELECT count(*) FROM keys) AS total, (
-  SELECT COALESCE(jsonb_agg(to_jsonb(o) ORDER BY o.created_at DESC, o.order_id DESC), '[]')
+  SELECT COALESCE(json_agg(to_json(o) ORDER BY o.created_at DESC, o.order_id DESC), '[]')
   FROM orders o WHERE o.order_id IN (SELECT order_id FROM page)) AS items
 """
 _BY_LINES = """AND EXISTS (SELECT 1 FROM jsonb_array_elements(o.lines) l
