@@ -16,7 +16,7 @@ COUNT := { test -t 1 && live=1 || live=; awk -v live="$$live" ' \
   /^Installing collected/ { if (live) { printf ", unpacking"; fflush() } } \
   END { if (n && live) print ""; else if (n) printf "  %d packages\n", n }'; }
 
-.PHONY: help install install-dev demo serve test simulate check test-crash test-failover soak bench bench-anniversary \
+.PHONY: help install install-dev demo serve test simulate check test-crash test-failover soak bench bench-anniversary bench-profile \
   lock clean audit fuzz
 
 help: ## List these targets
@@ -73,6 +73,9 @@ bench: .venv-bench/.installed $(if $(PEERS),.venv-bench/medusa/.installed) ## Me
 
 bench-anniversary: .venv-bench/.installed ## Measure the anniversary of a thousand customers
 	@.venv-bench/bin/python -m bench.anniversary
+
+bench-profile: .venv-bench/.installed ## Show where the time of an accepted order goes (as root, or ptrace allowed)
+	@.venv-bench/bin/python -m bench.profile
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

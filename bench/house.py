@@ -42,6 +42,11 @@ class Setting:
         self.stage = stage
         self._cpu = cpu
 
+    @property
+    def process(self) -> int:
+        """The number of the service process."""
+        return self._cpu.server
+
     async def accept(self, requests: Requests, connections: int, seconds: float) -> Round:
         """Orders accepted over HTTP and held: nothing settles meanwhile."""
         await self.begin("manual")

@@ -31,7 +31,7 @@ class Processor:
 
     def __init__(self, server: int, backend: int) -> None:
         """`server` is the server's process id, `backend` that of any PostgreSQL connection."""
-        self._server = server
+        self.server = server
         self._postmaster = int(_fields(backend)[1]) if PROC.exists() else 0
 
     def seconds(self) -> tuple[float, float] | None:
@@ -42,7 +42,7 @@ class Processor:
             ended = _used(self._postmaster, ended_children=True)
             backends = sum(_used(pid) for pid in self._backends())
             if ended == _used(self._postmaster, ended_children=True):
-                return _used(self._server), ended + backends
+                return _used(self.server), ended + backends
 
     def _backends(self) -> list[int]:
         found = []
