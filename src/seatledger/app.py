@@ -322,19 +322,19 @@ def build(
         engine, board or Board(None), settings.admin_token, settings.metrics_port
     )
     metrics.BUILD.set(version(), settings.mode, value=1)
+    if settings.role != "worker":
+        router.routes += [
+            *routes(OPERATIONS, Faults(engine) if is_sandbox else None),
+            Route("/ims/token/v3", token_endpoint.v3, methods=["POST"]),
+            Route("/ims/token/v2", token_endpoint.v2, methods=["POST"]),
+            Route("/ping", health.ping),
+            Route("/partnerservice/ping", health.ping),
+        ]
     router.routes += [
         Route("/livez", health.livez),
         Route("/readyz", health.readyz),
         Route("/metrics", monitoring.metrics),
     ]
-    if settings.role != "worker":
-        router.routes += [
-            Route("/ims/token/v3", token_endpoint.v3, methods=["POST"]),
-            Route("/ims/token/v2", token_endpoint.v2, methods=["POST"]),
-            Route("/ping", health.ping),
-            Route("/partnerservice/ping", health.ping),
-            *routes(OPERATIONS, Faults(engine) if is_sandbox else None),
-        ]
     if is_sandbox:
         router.routes += Sandbox(engine, gate, settings, version()).routes()
     outer: ASGIApp = GZipMiddleware(gate, minimum_size=_GZIP_BYTES)

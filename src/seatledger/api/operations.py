@@ -49,7 +49,10 @@ class Operation(Struct, frozen=True):
 
 
 def routes(operations: Iterable[Operation], interceptor: Interceptor | None) -> list[Route]:
-    """Starlette routes of a table: one per path, so that 405 names all its methods."""
+    """Starlette routes of a table: one per path, so that 405 names all its methods.
+
+    Orders come first: routes are tried one after another, and most calls are theirs.
+    """
     by_path: dict[str, list[Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
@@ -59,7 +62,7 @@ def routes(operations: Iterable[Operation], interceptor: Interceptor | None) -> 
             _Endpoint(found, interceptor).serve,
             methods=[one.method for one in found],
         )
-        for path, found in by_path.items()
+        for path, found in sorted(by_path.items(), key=lambda one: "/orders" not in one[0])
     ]
 
 
