@@ -12,6 +12,7 @@ from bench import servers
 from bench.house import House, Untrue
 from bench.results import Measure, Round
 from bench.stage import PARTNER, Stage
+from seatledger.app import collect_seldom
 from seatledger.clock import ManualClock, SystemClock
 from seatledger.domain.invariants import violations
 from seatledger.engine.agenda import run_agenda
@@ -62,7 +63,8 @@ class Anniversaries:
 
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[None]:
-        """What the worker of a service process works with."""
+        """What the worker of a service process works with, garbage as there."""
+        collect_seldom()
         async with await connect(self._url, _POOL) as pool:
             self._engine = Engine(pool, self._clock, sandbox=False)
             self._worker = Worker(self._engine)

@@ -1,6 +1,7 @@
 """The server put together: engine, API, sandbox and worker of one process."""
 
 import asyncio
+import gc
 import importlib.metadata
 import os
 import secrets
@@ -55,6 +56,7 @@ MIN_ADMIN_CHARACTERS = 16
 _SIGNING_KEY = "signing_key"
 _PATIENCE_SECONDS = 30.0  # with a database that is away while a process starts
 _AGAIN_SECONDS = 0.5
+_ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000  # Python's own: 700
 _GZIP_BYTES = 1024 + 1  # answers above 1 KiB (platform.md 4.1)
 _CORS_METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 _CORS_REQUEST_HEADERS = (
@@ -368,8 +370,20 @@ async def _refuse_route(request: Request, error: Exception) -> Response:
     return refused
 
 
+def collect_seldom() -> None:
+    """Let Python look for cycles of garbage seldom, and never among what is loaded by now.
+
+    A call makes thousands of objects and next to no cycles: at Python's own pace, looking for them
+    takes a tenth of the time of an order.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
+
+
 def create_app() -> Application:
     """The ASGI factory for uvicorn: settings from the environment, real time."""
+    collect_seldom()
     settings = Settings()
     telemetry.configure(settings)
     tracing.configure()
