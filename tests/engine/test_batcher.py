@@ -70,6 +70,17 @@ async def submit_all(batcher: Batcher[str, str], *items: str) -> list["asyncio.T
     return tasks
 
 
+async def occupy(
+    store: Store, batcher: Batcher[str, str], *items: str
+) -> list["asyncio.Task[str]"]:
+    """Submit each item when the one before it is in a lane, which it so has for itself."""
+    tasks: list[asyncio.Task[str]] = []
+    for number, item in enumerate(items, start=1):
+        tasks += await submit_all(batcher, item)
+        await store.has(number)
+    return tasks
+
+
 async def go_away(*tasks: "asyncio.Task[str]") -> None:
     """The callers give up: what a test leaves waiting would fail in the midst of another one."""
     for task in tasks:
@@ -81,8 +92,7 @@ class TestGrouping:
     async def test_what_waits_while_the_lanes_are_busy_shares_the_next_batch(self) -> None:
         store = Store()
         batcher = Batcher(store.run)
-        first = await submit_all(batcher, "a1", "b1")
-        await store.has(LANES)
+        first = await occupy(store, batcher, "a1", "b1")
         later = await submit_all(batcher, "c1", "d1", "e1")
         assert store.batches == [["a1"], ["b1"]]
         store.let_go(0)
@@ -94,17 +104,36 @@ class TestGrouping:
     async def test_a_batch_has_a_greatest_size(self) -> None:
         store = Store()
         batcher = Batcher(store.run)
-        tasks = await submit_all(batcher, "a1", "b1", *(chr(200 + n) for n in range(SIZE + 3)))
-        await store.has(LANES)
+        tasks = await occupy(store, batcher, "a1", "b1")
+        tasks += await submit_all(batcher, *(chr(200 + n) for n in range(2 * SIZE + 3)))
         store.let_all_go()
         await asyncio.gather(*tasks)
-        assert [len(batch) for batch in store.batches] == [1, 1, SIZE, 3]
+        assert [len(batch) for batch in store.batches] == [1, 1, SIZE, SIZE, 3]
+
+    async def test_what_comes_together_shares_a_batch(self) -> None:
+        store = Store(is_open=True)
+        batcher = Batcher(store.run)
+        await asyncio.gather(*await submit_all(batcher, "a1", "b1", "c1"))
+        assert store.batches == [["a1", "b1", "c1"]]
+
+    async def test_the_lanes_share_what_is_open_evenly(self) -> None:
+        store = Store()
+        batcher = Batcher(store.run)
+        tasks = await occupy(store, batcher, "a1", "b1")
+        tasks += await submit_all(batcher, *(chr(200 + n) for n in range(21)))
+        store.let_go(0)
+        await store.has(3)
+        store.let_go(1)
+        await store.has(4)
+        assert [len(batch) for batch in store.batches[2:]] == [11, 10]
+        store.let_all_go()
+        await asyncio.gather(*tasks)
 
     async def test_a_group_is_never_in_two_batches_at_once_and_keeps_its_order(self) -> None:
         store = Store()
         batcher = Batcher(store.run)
-        tasks = await submit_all(batcher, "a1", "a2", "b1", "a3", "b2")
-        await store.has(2)
+        tasks = await occupy(store, batcher, "a1", "b1")
+        tasks += await submit_all(batcher, "a2", "a3", "b2")
         assert store.batches == [["a1"], ["b1"]]
         store.let_go(1)
         await store.has(3)
@@ -118,7 +147,8 @@ class TestGrouping:
     async def test_nobody_waits_behind_a_busy_group(self) -> None:
         store = Store()
         batcher = Batcher(store.run)
-        tasks = await submit_all(batcher, "a1", "a2", "a3", "z1")
+        tasks = await occupy(store, batcher, "a1")
+        tasks += await submit_all(batcher, "a2", "a3", "z1")
         await store.has(2)
         assert store.batches == [["a1"], ["z1"]]
         store.let_all_go()
@@ -136,8 +166,7 @@ class TestLostRaces:
 
         store = Store(answer)
         batcher = Batcher(store.run, pause_seconds=0)
-        blocking = await submit_all(batcher, "x1", "y1")
-        await store.has(2)
+        blocking = await occupy(store, batcher, "x1", "y1")
         tasks = await submit_all(batcher, "a1", "a2")
         store.let_go(0)
         await store.has(3)
@@ -160,8 +189,7 @@ class TestLostRaces:
     async def test_of_one_item_do_not_touch_its_neighbours(self) -> None:
         store = Store(lambda items: [LOST if item == "b1" else item for item in items])
         batcher = Batcher(store.run, pause_seconds=0)
-        blocking = await submit_all(batcher, "x1", "y1")
-        await store.has(2)
+        blocking = await occupy(store, batcher, "x1", "y1")
         a, b, c = await submit_all(batcher, "a1", "b1", "c1")
         store.let_all_go()
         assert (await a, await c) == ("a1", "c1")
@@ -182,8 +210,7 @@ class TestThoseBehindOthers:
 
         store = Store(answer)
         batcher = Batcher(store.run, pause_seconds=3600)
-        blocking = await submit_all(batcher, "x1", "y1")
-        await store.has(2)
+        blocking = await occupy(store, batcher, "x1", "y1")
         a, *others = await submit_all(batcher, "a1", "b1", "c1", "d1")
         store.let_all_go()
         assert await asyncio.gather(*blocking, *others) == ["X1", "Y1", "B1", "C1", "D1"]
@@ -201,8 +228,7 @@ class TestThoseBehindOthers:
 
         store = Store(answer)
         batcher = Batcher(store.run, pause_seconds=3600)
-        blocking = await submit_all(batcher, "x1", "y1")
-        await store.has(2)
+        blocking = await occupy(store, batcher, "x1", "y1")
         a, behind, other = await submit_all(batcher, "a1", "a2", "b1")
         store.let_all_go()
         assert await asyncio.gather(*blocking, other) == ["x1", "y1", "b1"]
@@ -280,8 +306,7 @@ class TestFailures:
 
         store = Store(answer)
         batcher = Batcher(store.run)
-        blocking = await submit_all(batcher, "x1", "y1")
-        await store.has(2)
+        blocking = await occupy(store, batcher, "x1", "y1")
         a, b, c = await submit_all(batcher, "a1", "b1", "c1")
         store.let_all_go()
         assert (await a, await c) == ("A1", "C1")
@@ -298,8 +323,7 @@ class TestFailures:
 
         store = Store(answer)
         batcher = Batcher(store.run)
-        blocking = await submit_all(batcher, "x1", "y1")
-        await store.has(2)
+        blocking = await occupy(store, batcher, "x1", "y1")
         tasks = await submit_all(batcher, "a1", "b1")
         store.let_all_go()
         failures = await asyncio.gather(*tasks, return_exceptions=True)
@@ -321,8 +345,7 @@ class TestFailures:
         loop = asyncio.get_running_loop()
         store = Store(answer)
         batcher = Batcher(store.run)
-        blocking = await submit_all(batcher, "x1", "y1")
-        await store.has(2)
+        blocking = await occupy(store, batcher, "x1", "y1")
         tasks = await submit_all(batcher, "a1", "b1")
         began = loop.time()
         store.let_all_go()
@@ -376,8 +399,7 @@ class TestCallersWhoGo:
     async def test_before_their_turn_leave_no_trace(self) -> None:
         store = Store()
         batcher = Batcher(store.run)
-        running = await submit_all(batcher, "a1", "b1")
-        await store.has(2)
+        running = await occupy(store, batcher, "a1", "b1")
         gone, staying = await submit_all(batcher, "a2", "a3")
         gone.cancel()
         store.let_all_go()
@@ -389,8 +411,7 @@ class TestCallersWhoGo:
     async def test_during_it_do_not_stop_the_batch(self) -> None:
         store = Store()
         batcher = Batcher(store.run)
-        blocking = await submit_all(batcher, "x1", "y1")
-        await store.has(2)
+        blocking = await occupy(store, batcher, "x1", "y1")
         gone, staying = await submit_all(batcher, "a1", "b1")
         store.let_go(0)
         await store.has(3)
@@ -415,8 +436,8 @@ class TestDrain:
     async def test_waits_for_what_runs_and_what_waits(self) -> None:
         store = Store()
         batcher = Batcher(store.run)
-        tasks = await submit_all(batcher, "a1", "a2", "b1", "c1")
-        await store.has(2)
+        tasks = await occupy(store, batcher, "a1", "b1")
+        tasks += await submit_all(batcher, "a2", "c1")
         drained = asyncio.create_task(batcher.drain())
         store.let_go(0)
         await store.has(3)
@@ -424,6 +445,12 @@ class TestDrain:
         store.let_all_go()
         await drained
         assert [task.done() for task in tasks] == [True] * 4
+
+    async def test_waits_for_what_has_just_come(self) -> None:
+        batcher = Batcher(Store(is_open=True).run)
+        (task,) = await submit_all(batcher, "a1")
+        await batcher.drain()
+        assert task.done()
 
     async def test_of_an_idle_batcher_is_immediate(self) -> None:
         await Batcher(Store().run).drain()

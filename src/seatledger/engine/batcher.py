@@ -6,13 +6,15 @@ A customer is in one batch in flight per process; its orders within a batch are 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from math import ceil
 from typing import Generic, TypeAlias, TypeVar
 
 from seatledger.contract.limits import MAX_ATTEMPTS, MAX_WAIT_SECONDS
 from seatledger.engine.calls import Unavailable
 
 LANES = 2  # batches in flight; more of them split the work into smaller ones
-SIZE = 64
+SIZE = 64  # items of a batch, at most
+UNSHARED = 4  # as many are not split between the lanes
 # After a lost round, and how much longer after every further one: five of them span a second.
 FIRST_PAUSE_SECONDS = 0.01
 PAUSE_GROWTH = 4
@@ -77,7 +79,8 @@ class Batcher(Generic[T, R]):
         self._pause_seconds = pause_seconds
         self._queue: deque[_Waiting[T, R]] = deque()
         self._busy: set[Hashable] = set()
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._lanes: dict[asyncio.Task[None], int] = {}  # with the number of their items
+        self._starting = False
         self._resting = 0  # pauses under way
         self._idle = asyncio.Event()
 
@@ -93,12 +96,12 @@ class Batcher(Generic[T, R]):
             item, group, loop.create_future(), loop.time() + self._wait_seconds
         )
         self._enqueue(waiting, first=False)
-        self._start_lanes()
+        self._start_soon()
         return await waiting.future
 
     async def drain(self) -> None:
         """Wait until nothing is queued or running."""
-        while self._lanes or self._resting:
+        while self._lanes or self._resting or self._starting:
             self._idle.clear()
             await self._idle.wait()
 
@@ -107,14 +110,21 @@ class Batcher(Generic[T, R]):
         loop = asyncio.get_running_loop()
         waiting.timer = loop.call_at(waiting.deadline, waiting.expire)
 
+    def _start_soon(self) -> None:
+        """At the end of this round of the loop: what was read together shares a batch."""
+        if not self._starting:
+            self._starting = True
+            asyncio.get_running_loop().call_soon(self._start_lanes)
+
     def _start_lanes(self) -> None:
+        self._starting = False
         while len(self._lanes) < LANES and (batch := self._take()):
             lane = asyncio.create_task(self._work(batch))
-            self._lanes.add(lane)
+            self._lanes[lane] = len(batch)
             lane.add_done_callback(self._lane_is_free)
 
     def _lane_is_free(self, lane: "asyncio.Task[None]") -> None:
-        self._lanes.discard(lane)
+        del self._lanes[lane]
         self._go_on()
 
     def _go_on(self) -> None:
@@ -123,9 +133,12 @@ class Batcher(Generic[T, R]):
             self._idle.set()
 
     def _take(self) -> list[_Waiting[T, R]]:
+        """A lane's share of what is open: a lane that took all would leave the other one idle."""
         batch: list[_Waiting[T, R]] = []
         passed: list[_Waiting[T, R]] = []
-        while self._queue and len(batch) < SIZE:
+        share = ceil((len(self._queue) + sum(self._lanes.values())) / LANES)
+        size = min(SIZE, max(share, UNSHARED))
+        while self._queue and len(batch) < size:
             waiting = self._queue.popleft()
             if waiting.future.done():  # the caller went away, or waited too long
                 continue
