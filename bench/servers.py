@@ -101,6 +101,7 @@ async def production(database_url: str, log: Path) -> AsyncIterator[Running]:
     environment = {
         "SEATLEDGER_SIGNING_KEY": secrets.token_hex(32),
         "SEATLEDGER_DATABASE_URL": database_url,
+        "SEATLEDGER_LOG_FORMAT": "json",
         "SEATLEDGER_TLS_PROXIES": "127.0.0.1",  # the load plays the proxy in front
     }
     async with process(command, log, environment) as server:

@@ -15,17 +15,12 @@ from types import FrameType
 
 from msgspec import Struct
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seatledger import metrics, telemetry
-from seatledger.api import answers
 from seatledger.api.access import AccessLog
 from seatledger.api.gate import Gate
 from seatledger.api.health import Health
@@ -309,9 +304,8 @@ def build(
     token_endpoint = TokenEndpoint(engine, credentials, tokens, throttle)
     is_sandbox = settings.mode == "sandbox"
     router = Router(redirect_slashes=False)
-    app = ExceptionMiddleware(router, {HTTPException: _refuse_route})
     gate = Gate(
-        app,
+        router,
         engine,
         credentials,
         tokens,
@@ -354,20 +348,6 @@ def _with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         allow_headers=_CORS_REQUEST_HEADERS,
         expose_headers=_CORS_RESPONSE_HEADERS,
     )
-
-
-async def _refuse_route(request: Request, error: Exception) -> Response:
-    """Unknown routes and wrong methods in the envelope of everything else; OPTIONS of any route."""
-    assert isinstance(error, HTTPException)
-    if error.status_code != 405:
-        return answers.response(request.scope, answers.refusal("404"))
-    offered = (error.headers or {}).get("Allow", "").split(", ")
-    allowed = ", ".join(sorted({*offered, "OPTIONS"}))
-    if request.method == "OPTIONS":
-        return answers.options(request.scope, allowed)
-    refused = answers.response(request.scope, answers.refusal("405"))
-    refused.headers["Allow"] = allowed
-    return refused
 
 
 def collect_seldom() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -56,9 +57,17 @@ def plain(scope: Scope, text: str, status: int = 200) -> Response:
     return Response(text, status, _headers(scope, _TEXT))
 
 
-def options(scope: Scope, allowed: str) -> Response:
-    """The answer to OPTIONS: the methods of a path, no body."""
-    return Response(status_code=204, headers={**_headers(scope, _JSON), "Allow": allowed})
+def unrouted(scope: Scope, error: HTTPException) -> Response:
+    """The answer where the router found none: unknown paths, wrong methods, OPTIONS of any path."""
+    if error.status_code != 405:
+        return response(scope, refusal("404"))
+    offered = (error.headers or {}).get("Allow", "").split(", ")
+    allowed = ", ".join(sorted({*offered, "OPTIONS"}))
+    if scope["method"] == "OPTIONS":
+        return Response(status_code=204, headers={**_headers(scope, _JSON), "Allow": allowed})
+    refused = response(scope, refusal("405"))
+    refused.headers["Allow"] = allowed
+    return refused
 
 
 def _headers(scope: Scope, media_type: str) -> dict[str, str]:

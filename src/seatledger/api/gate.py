@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote_to_bytes
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -100,6 +101,8 @@ class Gate:
             # The time to finish in is over: what the call had begun is rolled back by now.
             late = answers.refusal("503", retry_after_seconds=answers.AWAY_SECONDS)
             await answers.response(scope, late)(scope, receive, noting)
+        except HTTPException as error:
+            await answers.unrouted(scope, error)(scope, receive, noting)
         except Exception as error:
             if status:
                 raise  # part of an answer is out: the server cuts the connection

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from seatledger.api import answers
 from seatledger.api.context import Context, Handler
@@ -59,7 +59,7 @@ def routes(operations: Iterable[Operation], interceptor: Interceptor | None) -> 
     return [
         Route(
             path.replace("-id}", "_id}"),
-            _Endpoint(found, interceptor).serve,
+            _Endpoint(found, interceptor),
             methods=[one.method for one in found],
         )
         for path, found in sorted(by_path.items(), key=lambda one: "/orders" not in one[0])
@@ -75,17 +75,18 @@ class _Endpoint:
             self._operations["HEAD"] = self._operations["GET"]
         self._interceptor = interceptor
 
-    async def serve(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Steps 8-14 of the order of checks."""
-        context: Context = request.scope["state"]["context"]
+        request = Request(scope, receive)
+        context: Context = scope["state"]["context"]
         context.params = {
             name.replace("_id", "-id"): value if may_be_id(value) else UNKNOWN_ID
             for name, value in request.path_params.items()
         }
         operation = self._operations[request.method]
-        request.scope["state"]["parameters"] = operation.query
+        scope["state"]["parameters"] = operation.query
         answer = await self._answer(request, context, operation)
-        return answers.response(request.scope, answer)
+        await answers.response(scope, answer)(scope, receive, send)
 
     async def _answer(self, request: Request, context: Context, operation: Operation) -> Answer:
         body = await read_body(request)
