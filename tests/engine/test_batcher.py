@@ -1,91 +1,17 @@
 """The micro-batcher: who runs with whom, in what order, and what a failure costs."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from seatledger.contract.limits import MAX_ATTEMPTS, MAX_WAIT_SECONDS
-from seatledger.engine.batcher import BEHIND, LANES, LOST, SIZE, Batcher, Lost
+from seatledger.engine.batcher import BEHIND, LANES, LOST, SIZE, Batcher
 from seatledger.engine.calls import Unavailable
+from tests.engine.batching import Results, Store, echo, go_away, occupy, submit_all
 
 pytestmark = pytest.mark.anyio
-
-Results = Sequence[str | Lost]
-Answering = Callable[[Sequence[str]], Results]
-
-
-def echo(items: Sequence[str]) -> Results:
-    """Every item gets its own name in capitals."""
-    return [item.upper() for item in items]
-
-
-class Store:
-    """What batches run against: each waits until the test lets it go, or is let through."""
-
-    def __init__(self, answer: Answering = echo, *, is_open: bool = False) -> None:
-        self.batches: list[list[str]] = []
-        self._answer = answer
-        self._is_open = is_open
-        self._held: list[asyncio.Event] = []
-        self._arrived = asyncio.Condition()
-
-    async def run(self, items: Sequence[str]) -> Results:
-        """One batch."""
-        gate = asyncio.Event()
-        async with self._arrived:
-            self.batches.append(list(items))
-            self._held.append(gate)
-            self._arrived.notify_all()
-        if not self._is_open:
-            await gate.wait()
-        return self._answer(items)
-
-    async def has(self, count: int) -> None:
-        """Wait until that many batches have come."""
-        async with self._arrived:
-            await self._arrived.wait_for(lambda: len(self.batches) >= count)
-
-    def let_go(self, number: int) -> None:
-        """Let a batch finish, counted from 0."""
-        self._held[number].set()
-
-    def let_all_go(self) -> None:
-        """Let everything finish, now and later."""
-        self._is_open = True
-        for gate in self._held:
-            gate.set()
-
-
-def start(work: Coroutine[Any, Any, str]) -> "asyncio.Task[str]":
-    """Submit without waiting."""
-    return asyncio.create_task(work)
-
-
-async def submit_all(batcher: Batcher[str, str], *items: str) -> list["asyncio.Task[str]"]:
-    """Submit items in order, `a1` being the first of the group `a`; nothing is awaited."""
-    tasks = [start(batcher.submit(item, item[0])) for item in items]
-    await asyncio.sleep(0)  # every task has put its item into the queue
-    return tasks
-
-
-async def occupy(
-    store: Store, batcher: Batcher[str, str], *items: str
-) -> list["asyncio.Task[str]"]:
-    """Submit each item when the one before it is in a lane, which it so has for itself."""
-    tasks: list[asyncio.Task[str]] = []
-    for number, item in enumerate(items, start=1):
-        tasks += await submit_all(batcher, item)
-        await store.has(number)
-    return tasks
-
-
-async def go_away(*tasks: "asyncio.Task[str]") -> None:
-    """The callers give up: what a test leaves waiting would fail in the midst of another one."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class TestGrouping:
@@ -373,84 +299,3 @@ class TestFailures:
         batcher = Batcher(Store(lambda _: [], is_open=True).run)
         with pytest.raises(AssertionError):
             await batcher.submit("a1", "a")
-
-
-class TestImpatience:
-    async def test_a_turn_that_does_not_come_in_time_ends_as_unavailable(self) -> None:
-        store = Store()
-        batcher = Batcher(store.run, wait_seconds=0)
-        (running,) = await submit_all(batcher, "a1")
-        await store.has(1)
-        with pytest.raises(Unavailable):
-            await batcher.submit("a2", "a")
-        store.let_all_go()
-        assert await running == "A1"  # what runs is waited for
-        await batcher.drain()
-        assert store.batches == [["a1"]]
-
-    async def test_a_lost_race_is_not_run_again_beyond_it(self) -> None:
-        store = Store(lambda items: [LOST for _ in items], is_open=True)
-        with pytest.raises(Unavailable):
-            await Batcher(store.run, wait_seconds=0).submit("a1", "a")
-        assert store.batches == [["a1"]]
-
-
-class TestCallersWhoGo:
-    async def test_before_their_turn_leave_no_trace(self) -> None:
-        store = Store()
-        batcher = Batcher(store.run)
-        running = await occupy(store, batcher, "a1", "b1")
-        gone, staying = await submit_all(batcher, "a2", "a3")
-        gone.cancel()
-        store.let_all_go()
-        assert await staying == "A3"
-        await asyncio.gather(*running)
-        assert ["a2"] not in store.batches
-        assert store.batches[2:] == [["a3"]]
-
-    async def test_during_it_do_not_stop_the_batch(self) -> None:
-        store = Store()
-        batcher = Batcher(store.run)
-        blocking = await occupy(store, batcher, "x1", "y1")
-        gone, staying = await submit_all(batcher, "a1", "b1")
-        store.let_go(0)
-        await store.has(3)
-        gone.cancel()
-        store.let_all_go()
-        assert await staying == "B1"
-        assert await batcher.submit("a2", "a") == "A2"
-        await asyncio.gather(*blocking)
-
-    async def test_after_a_lost_race_are_not_run_again(self) -> None:
-        store = Store(lambda items: [LOST for _ in items])
-        batcher = Batcher(store.run)
-        (gone,) = await submit_all(batcher, "a1")
-        await store.has(1)
-        gone.cancel()
-        store.let_all_go()
-        await batcher.drain()
-        assert store.batches == [["a1"]]
-
-
-class TestDrain:
-    async def test_waits_for_what_runs_and_what_waits(self) -> None:
-        store = Store()
-        batcher = Batcher(store.run)
-        tasks = await occupy(store, batcher, "a1", "b1")
-        tasks += await submit_all(batcher, "a2", "c1")
-        drained = asyncio.create_task(batcher.drain())
-        store.let_go(0)
-        await store.has(3)
-        assert not drained.done()
-        store.let_all_go()
-        await drained
-        assert [task.done() for task in tasks] == [True] * 4
-
-    async def test_waits_for_what_has_just_come(self) -> None:
-        batcher = Batcher(Store(is_open=True).run)
-        (task,) = await submit_all(batcher, "a1")
-        await batcher.drain()
-        assert task.done()
-
-    async def test_of_an_idle_batcher_is_immediate(self) -> None:
-        await Batcher(Store().run).drain()

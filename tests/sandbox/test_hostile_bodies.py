@@ -47,6 +47,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "expiryDate": "2025-12-01T00:00:00Z",
     },
     ("POST", "/sandbox/reset"): {"fixtures": ["reseller"], "clock": {"now": "2025-07-08"}},
+    ("POST", "/sandbox/snapshots"): {"name": "before"},
+    ("POST", "/sandbox/snapshots/{snapshot_id}/restore"): {},
     ("POST", "/sandbox/fixtures"): {
         "set": "customer", "resellerId": "{reseller_id}", "customerId": "{customer_id}",
     },
@@ -173,12 +175,14 @@ class Scene:
         customer = await self.world.customer(top=commit(("LICENSE", 10)))
         placed = (await self.world.order(customer, line(SEATS, 5))).ok()
         shown = await self.world.read_customer(customer)
+        snapshot = (await self.world.post("/sandbox/snapshots", {"name": "scene"})).ok()
         self._ids = {
             "{customer_id}": customer,
             "{reseller_id}": shown["resellerId"],
             "{order_id}": placed["orderId"],
             "{subscription_id}": (await self.world.seats(customer))[0]["subscriptionId"],
             "{discount_id}": "1",
+            "{snapshot_id}": snapshot["id"],
         }
         tables = await self._database.fetch(
             """SELECT DISTINCT table_name::text FROM information_schema.columns

@@ -26,7 +26,7 @@ from seatledger.store.rows import AnyConnection
 MOST_LISTED_EVENTS = 200
 # How often a call asks for the clock while another one has it, and how long it pauses in between.
 TURNS, PAUSE_SECONDS = 20, 0.05
-_BACKWARDS = "a clock moves forwards only; reset the world or make a new one"
+_BACKWARDS = "a clock moves forwards only: restore a snapshot, or reset the world"
 
 DueKind = Literal[
     "settlement",

@@ -18,10 +18,13 @@ from seatledger.sandbox import (
     inspect,
     order_edits,
     settlement,
+    snapshots,
     worlds,
 )
 from seatledger.sandbox.control import Control, Desk
 from seatledger.settings import Settings
+
+_LINKED = ("partner", "clock", "settlement", "faults", "snapshots", "events", "invariants")
 
 
 class Sandbox:
@@ -55,6 +58,16 @@ class Sandbox:
             ),
             desk.own("/sandbox/closed-discounts/{code}", delete=closed_discounts.delete),
             desk.own("/sandbox/reset", post=worlds.reset),
+            desk.own(
+                "/sandbox/snapshots",
+                get=snapshots.show_all,
+                post=snapshots.take,
+                delete=snapshots.delete_all,
+            ),
+            desk.own(
+                "/sandbox/snapshots/{snapshot_id}", get=snapshots.show, delete=snapshots.delete
+            ),
+            desk.own("/sandbox/snapshots/{snapshot_id}/restore", post=snapshots.restore),
             desk.own("/sandbox/fixtures", post=fixtures.post),
             desk.own("/sandbox/resellers/{reseller_id}", patch=edits.reseller),
             desk.own(customer, patch=edits.customer),
@@ -94,8 +107,5 @@ class Sandbox:
             "clock": await clock.clock_of(control, world),
             "settlement": settlement.settlement_of(world),
             "faults": await faults.count(control),
-            "links": {
-                name: f"/sandbox/{name}"
-                for name in ("partner", "clock", "settlement", "faults", "events", "invariants")
-            },
+            "links": {name: f"/sandbox/{name}" for name in _LINKED},
         }

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from seatledger.store.rows import AnyConnection, AnyPool
 
-CURRENT_REVISION: Final = "0100"  # the newest of migrations/versions, numbered as they follow
+CURRENT_REVISION: Final = "0101"  # the newest of migrations/versions, numbered as they follow
 _FIRST_REVISION: Final = "0100"  # what came before was never released, and never twice the same
 # All migrations written down by `migrate_alembic.script`, for a database in which there is nothing.
 NEW_DATABASE: Final = Path(__file__).parent / "migrations" / "new_database.sql"

@@ -192,7 +192,7 @@ async def set_data_set(
 
 
 _SETUP_LOCK = 5_401_338
-_TABLES_OF_A_WORLD = (
+TABLES_OF_A_WORLD = (
     "reconciliation_row", "reconciliation_file", "event", "fault", "idempotency", "request_id",
     "closed_code", "discount_end", "redemption", "subscription", "orders", "deployment",
     "contact", "customer", "ledger_entry", "reseller",
@@ -224,7 +224,7 @@ async def empty(connection: AnyConnection, partner_id: str) -> None:
                 ORDER BY {table}_id FOR NO KEY UPDATE""",
             partner_id,
         )
-    for table in _TABLES_OF_A_WORLD:
+    for table in TABLES_OF_A_WORLD:
         await connection.execute(f"DELETE FROM {table} WHERE partner_id = $1", partner_id)
 
 

@@ -331,3 +331,29 @@ INSERT INTO alembic_version (version_num) VALUES ('0100') RETURNING alembic_vers
 INSERT INTO config (key, value) VALUES ('schema_serves', '0100')
            ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value;
 
+-- Running upgrade 0100 -> 0101
+
+CREATE TABLE snapshot (
+  snapshot_id text PRIMARY KEY,
+  partner_id text NOT NULL REFERENCES partner ON DELETE CASCADE,
+  position bigint GENERATED ALWAYS AS IDENTITY,
+  name text NOT NULL,
+  revision text NOT NULL,
+  at timestamptz NOT NULL,
+  clock timestamptz NOT NULL
+);
+
+CREATE TABLE snapshot_rows (
+  snapshot_id text NOT NULL REFERENCES snapshot ON DELETE CASCADE,
+  of_table text NOT NULL,
+  rows text NOT NULL,
+  PRIMARY KEY (snapshot_id, of_table)
+);
+
+ALTER TABLE snapshot_rows ALTER COLUMN rows SET STORAGE EXTERNAL;
+
+UPDATE alembic_version SET version_num='0101' WHERE alembic_version.version_num = '0100';
+
+INSERT INTO config (key, value) VALUES ('schema_serves', '0100')
+           ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value;
+
