@@ -103,6 +103,40 @@ async def test_gateway_timeout_commits(world: World) -> None:
     assert len(await orders_of(world, customer_id)) == 1
 
 
+@pytest.mark.parametrize("at", ["headers", "body"])
+async def test_reset_commits_and_loses_the_answer(world: World, at: str) -> None:
+    customer_id = await world.customer()
+    await armed(world, {"type": "reset", "at": at})
+    own = {"X-Correlation-Id": unique("retry")}
+    with pytest.raises(Aborted):
+        await world.order(customer_id, line(OFFER), headers=own)
+    (order,) = await orders_of(world, customer_id)
+    retried = await world.order(customer_id, line(OFFER), headers=own)
+    assert retried.ok()["orderId"] == order["orderId"]
+
+
+@pytest.mark.parametrize("kind", ["empty", "truncated"])
+async def test_bad_body_spoils_the_answer_of_a_call_that_ran(world: World, kind: str) -> None:
+    customer_id = await world.customer()
+    await armed(world, {"type": "bad_body", "kind": kind})
+    own = {"X-Correlation-Id": unique("retry")}
+    spoiled = await world.order(customer_id, line(OFFER), headers=own)
+    whole = await world.order(customer_id, line(OFFER), headers=own)
+    assert (spoiled.status, whole.status) == (201, 201)
+    assert len(spoiled.content) == (0 if kind == "empty" else len(whole.content) // 2)
+    assert whole.content.startswith(spoiled.content)
+    assert len(await orders_of(world, customer_id)) == 1
+
+
+async def test_bad_body_may_be_a_gateways_page(world: World) -> None:
+    customer_id = await world.customer()
+    await armed(world, {"type": "bad_body", "kind": "html"})
+    page = await world.order(customer_id, line(OFFER))
+    assert (page.status, page.headers["Content-Type"]) == (500, "text/html; charset=utf-8")
+    assert page.content.startswith(b"<!DOCTYPE html>")
+    assert await orders_of(world, customer_id) == []
+
+
 @pytest.mark.parametrize("status", [204, 304])
 async def test_an_error_without_a_body(world: World, status: int) -> None:
     await armed(world, {"type": "http_error", "status": status, "code": "204"})

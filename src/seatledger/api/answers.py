@@ -1,12 +1,14 @@
 """Answers as HTTP responses: envelope, status, and the headers every answer carries."""
 
+import asyncio
 from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
+from seatledger.api.interception import RESET, Aborted, Cut
 from seatledger.contract import errors, limits
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
@@ -14,6 +16,7 @@ from seatledger.engine.calls import Answer, InjectedFailure, Unavailable
 from seatledger.store.database import is_away, is_locked
 from seatledger.telemetry import database_away
 
+_UNTIL_SENT_SECONDS = 0.05  # a reset takes along what is still on its way
 AWAY_SECONDS = 5  # Retry-After while the database is away (platform.md 6)
 
 _SECURITY = {
@@ -49,7 +52,25 @@ def response(scope: Scope, answer: Answer) -> Response:
         headers["Seatledger-Mismatch"] = "body"
     if answer.http_status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(answer.body, answer.http_status, headers)
+    shape = _CutResponse if isinstance(answer, Cut) else Response
+    return shape(answer.body, answer.http_status, headers)
+
+
+class _CutResponse(Response):
+    """Sends all of its head and half of its body, and resets the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        reset = scope.get("extensions", {}).get(RESET)
+        if reset is None:
+            raise Aborted
+        await asyncio.sleep(_UNTIL_SENT_SECONDS)
+        reset()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 def plain(scope: Scope, text: str, status: int = 200) -> Response:

@@ -13,6 +13,13 @@ FAULT_HEADER: Final = b"x-sandbox-fault"
 ABORT: Final = "seatledger.abort"
 """The ASGI extension that drops the connection of a call."""
 
+RESET: Final = "seatledger.reset"
+"""The ASGI extension that resets it: the caller gets an error of its network, not an end."""
+
+
+class Cut(Answer, frozen=True):
+    """An answer of which half the body gets out before the connection is reset."""
+
 
 class Aborted(Exception):
     """A call was to lose its connection, and the server it runs in cannot cut any."""

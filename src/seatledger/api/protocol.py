@@ -7,6 +7,8 @@ connection.
 
 import logging
 import resource
+import socket
+import struct
 from asyncio import BaseTransport, TimerHandle
 from typing import Any
 
@@ -15,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from seatledger.api import answers
 from seatledger.api.context import new_request_id
-from seatledger.api.interception import ABORT
+from seatledger.api.interception import ABORT, RESET
 from seatledger.contract import limits
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
@@ -27,6 +29,7 @@ _ERRORS_ONLY = logging.getLogger("uvicorn.protocol")  # its warnings tell nothin
 _ERRORS_ONLY.setLevel(logging.ERROR)
 _NO_HTTP = Refused("400", variant="Malformed request")
 _BUSY_SECONDS = 1  # Retry-After where there are too many connections
+_NO_LINGERING = struct.pack("ii", 1, 0)
 _KEPT_FILES = 128  # for the database, the log, and whatever else a process opens
 
 
@@ -93,7 +96,10 @@ class AbortableProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = self._in_message = True
         self._received = 0
-        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+        self.scope["extensions"] = {
+            ABORT: self.transport.abort,  # type: ignore[dict-item]
+            RESET: self._reset,  # type: ignore[dict-item]
+        }
 
     def on_headers_complete(self) -> None:
         """Start the call; a request without one clear host is refused (RFC 9112, 3.2)."""
@@ -119,6 +125,12 @@ class AbortableProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True  # its call never gets the rest of its body
             self.cycle.message_event.set()
         self._refuse(_NO_HTTP)
+
+    def _reset(self) -> None:
+        """Close at once with what has not been sent or read, and tell the caller by a reset."""
+        connection = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+        self.transport.abort()
 
     def _is_running(self) -> bool:
         """Whether the latest call waits for its answer."""

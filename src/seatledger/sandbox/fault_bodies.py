@@ -84,6 +84,18 @@ class GatewayTimeout(Effect, frozen=True, kw_only=True):
     """Runs the call and answers 504."""
 
 
+class Reset(Effect, frozen=True, kw_only=True):
+    """Runs the call, and resets its connection instead of its answer or in the midst of it."""
+
+    at: Literal["headers", "body"] = "headers"
+
+
+class BadBody(Effect, frozen=True, kw_only=True):
+    """Answers a body that is no JSON: a gateway's page, or nothing or half of the call's own."""
+
+    kind: Literal["html", "empty", "truncated"]
+
+
 class OrderFails(Effect, frozen=True, kw_only=True):
     """The order is accepted and settles to `status`."""
 
@@ -104,6 +116,8 @@ EFFECTS: Final[dict[str, type[Effect]]] = {
     "timeout_before": Timeout,
     "timeout_after_commit": Timeout,
     "gateway_timeout": GatewayTimeout,
+    "reset": Reset,
+    "bad_body": BadBody,
     "order_fails": OrderFails,
     "account_fails": AccountFails,
 }

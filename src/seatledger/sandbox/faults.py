@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 from starlette.requests import ClientDisconnect, Request
 
 from seatledger.api import answers
 from seatledger.api.body import Malformed, parse_object
 from seatledger.api.context import Context, Handler
-from seatledger.api.interception import ABORT, FAULT_HEADER, Aborted
+from seatledger.api.interception import ABORT, FAULT_HEADER, RESET, Aborted, Cut
 from seatledger.contract.resources import ErrorOut
 from seatledger.contract.statuses import DUPLICATE
 from seatledger.domain.outcome import Refused
@@ -23,6 +23,7 @@ from seatledger.sandbox.control import Control, Refusal
 from seatledger.sandbox.fault_bodies import (
     EFFECTS,
     AccountFails,
+    BadBody,
     Effect,
     GatewayTimeout,
     HttpError,
@@ -31,6 +32,7 @@ from seatledger.sandbox.fault_bodies import (
     Match,
     OrderFails,
     RateLimit,
+    Reset,
     Timeout,
     fits,
     order_types,
@@ -42,6 +44,7 @@ from seatledger.store.faults import Fault
 from seatledger.store.rows import AnyConnection
 
 _GATEWAY_TIMEOUT = render.encode({"error_code": "504001", "message": "Gateway Timeout"})
+_GATEWAYS_PAGE = b"<!DOCTYPE html><html><body><h1>500 Internal Server Error</h1></body></html>\n"
 _WITHOUT_BODY = (204, 304)  # by the rules of HTTP
 _SETTLING = (OrderFails, AccountFails)  # what they settle has to be accepted first
 _CHANCE = secrets.SystemRandom()
@@ -309,13 +312,27 @@ async def _strike(effect: Effect, request: Request, context: Context, handler: H
             if effect.type == "timeout_after_commit":
                 await handler(context)
             await asyncio.sleep(effect.seconds)
-            await _hang_up(request)
-        case GatewayTimeout():
-            await handler(context)
-            return Answer(504, _GATEWAY_TIMEOUT)
+            await _hang_up(request, ABORT)
+        case BadBody(kind="html"):
+            return Answer(500, _GATEWAYS_PAGE, media_type="text/html; charset=utf-8")
         case OrderFails() | AccountFails():
             context.injected_status = effect.status
-    return await handler(context)
+    return await _spoil(effect, request, await handler(context))
+
+
+async def _spoil(effect: Effect, request: Request, answer: Answer) -> Answer:
+    """What becomes of the answer of a call that has run."""
+    match effect:
+        case GatewayTimeout():
+            return Answer(504, _GATEWAY_TIMEOUT)
+        case Reset(at="headers"):
+            await _hang_up(request, RESET)
+        case Reset():
+            return Cut(*astuple(answer))
+        case BadBody():
+            length = 0 if effect.kind == "empty" else len(answer.body) // 2
+            return replace(answer, body=answer.body[:length])
+    return answer
 
 
 def _wait(effect: Latency) -> float:
@@ -326,9 +343,9 @@ def _wait(effect: Latency) -> float:
     return _CHANCE.uniform(effect.min, effect.max)
 
 
-async def _hang_up(request: Request) -> NoReturn:
+async def _hang_up(request: Request, how: str) -> NoReturn:
     """Drop the connection; nobody is left to be answered."""
-    abort = request.scope.get("extensions", {}).get(ABORT)
+    abort = request.scope.get("extensions", {}).get(how)
     if abort is None:
         raise Aborted
     abort()
