@@ -140,6 +140,37 @@ async def test_no_connection_becomes_another_protocols(world: World, address: Ad
         assert (answer.status, answer.code) == (404, "1116")
 
 
+async def test_a_body_behind_an_offer_to_upgrade_is_its_body(
+    world: World, address: Address
+) -> None:
+    """Whether it comes with the head or later; clients offer h2c with their first call."""
+    body = b'{"distributorId": 5}' + SMUGGLED
+    head = request(
+        world, "POST", "/v3/resellers", Connection="Upgrade, HTTP2-Settings, close", Upgrade="h2c",
+        HTTP2_Settings="AAMAAABkAAQAoAAAAAIAAAAA", Content_Type="application/json",
+        Content_Length=str(len(body)),
+    )  # fmt: skip
+    for parts in ((head + body,), (head, body)):
+        (answer,) = await say(address, *parts)
+        assert (answer.status, answer.json()["message"]) == (400, "Malformed request body")
+
+
+async def test_an_offer_to_upgrade_that_was_not_left_out_is_refused(
+    world: World, address: Address
+) -> None:
+    """The parser would take its body for the next request."""
+    head = request(world, "POST", CUSTOMER, SMUGGLED, Connection="uPgRaDe")
+    (answer,) = await say(address, head.replace(b"\r\n", b"\r\nuPgRaDe: h2c\r\n", 1))
+    assert (answer.status, answer.body) == (400, MALFORMED)
+
+
+async def test_transfer_codings_but_chunked_are_refused(world: World, address: Address) -> None:
+    for coding in ("gzip, chunked", "identity, chunked", "chunked, chunked"):
+        head = request(world, "POST", "/v3/resellers", Transfer_Encoding=coding)
+        (answer,) = await say(address, head + b"2\r\n{}\r\n0\r\n\r\n")
+        assert (answer.status, answer.body) == (400, MALFORMED), coding
+
+
 async def test_what_follows_a_call_on_its_connection_is_a_call_of_its_own(
     world: World, address: Address
 ) -> None:

@@ -6,6 +6,7 @@ connection.
 """
 
 import logging
+import re
 import resource
 import socket
 import struct
@@ -29,6 +30,9 @@ _ERRORS_ONLY = logging.getLogger("uvicorn.protocol")  # its warnings tell nothin
 _ERRORS_ONLY.setLevel(logging.ERROR)
 _NO_HTTP = Refused("400", variant="Malformed request")
 _BUSY_SECONDS = 1  # Retry-After where there are too many connections
+# Left out of a request, as RFC 9110 7.8 allows: HTTP clients offer h2c with their first call.
+_UPGRADE = re.compile(rb"(?<=\n)upgrade(?=:)", re.IGNORECASE)
+_CODING = b"chunked"
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _KEPT_FILES = 128  # for the database, the log, and whatever else a process opens
 
@@ -83,6 +87,9 @@ class AbortableProtocol(HttpToolsProtocol):
             if self._received > limits.MAX_MESSAGE_BYTES:
                 self.transport.close()
                 return
+        elif b"pgrade" in data or b"PGRADE" in data:
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = _UPGRADE.sub(b"Ignored", head) + end + rest
         super().data_received(data)
         if self._in_head and self._received > limits.MAX_TARGET_BYTES + limits.MAX_HEADER_BYTES:
             self._refuse(Refused("431"))
@@ -102,8 +109,19 @@ class AbortableProtocol(HttpToolsProtocol):
         }
 
     def on_headers_complete(self) -> None:
-        """Start the call; a request without one clear host is refused (RFC 9112, 3.2)."""
+        """Start the call; a request without one clear host is refused (RFC 9112, 3.2).
+
+        So are codings but chunked (6.1), and whoever still wants another protocol by now: the
+        parser takes the body of such a request for the next one.
+        """
         self._in_head = False
+        if self.parser.should_upgrade():
+            raise ValueError("there is no other protocol to go on with")
+        if any(
+            name == b"transfer-encoding" and value.lower() != _CODING
+            for name, value in self.headers
+        ):
+            raise ValueError("chunked is the one transfer coding")
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             raise ValueError("one Host header is wanted")
