@@ -4,6 +4,7 @@ Starts a server of its own on a free port and a temporary data directory, and st
 Exit code 0 when every step came out as it should.
 """
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,7 @@ def preview_and_place(story: Story) -> None:
     question = {**preview, "customerId": story.customer}
     show_why(partner.call("POST", "/sandbox/explain/preview", question, expect=200))
 
-    step("Place it: the preview's own lines, as a NEW order")
+    step("Place it: the preview's offers and its discount's code, as a NEW order")
     order = {
         "orderType": "NEW",
         "externalReferenceId": "PO-1001",
@@ -307,4 +308,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        console.print("\nstopped; the server and its data are gone")
+        sys.exit(130)

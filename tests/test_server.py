@@ -49,7 +49,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 
 def test_the_limits_of_connections(served: Served) -> None:
-    server.run(Settings(port=free_port()))
+    greeted: list[str] = []
+    server.run(Settings(port=free_port()), lambda: greeted.append("hello"))
+    assert greeted
     ((config, (listener,), environment),) = served
     assert config.timeout_keep_alive == 75
     assert config.timeout_graceful_shutdown == 30
@@ -60,7 +62,7 @@ def test_the_limits_of_connections(served: Served) -> None:
 
 def test_several_processes_share_sockets_and_numbers(served: Served) -> None:
     settings = Settings(port=free_port(), metrics_port=free_port(), workers=3)
-    server.run(settings)
+    server.run(settings, lambda: None)
     ((config, sockets, environment),) = served
     assert config.workers == 3
     assert [one.getsockname()[1] for one in sockets] == [settings.port, settings.metrics_port]

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import importlib.metadata
+import multiprocessing
 import os
 import secrets
 import signal
@@ -40,6 +41,7 @@ from seatledger.settings import Settings
 from seatledger.store import partners
 from seatledger.store.database import connect, is_away
 from seatledger.store.rows import AnyConnection, AnyPool
+from seatledger.tracing import flush as flush_spans
 from seatledger.tracing import tracing
 from seatledger.work.loop import Worker
 
@@ -49,6 +51,7 @@ DEMO_CLIENT_ID = "seatledger-demo"
 DEMO_SECRET = "p8e-seatledger-demo-secret"  # noqa: S105 - printed at every sandbox start
 MIN_ADMIN_CHARACTERS = 16
 _SIGNING_KEY = "signing_key"
+_PRODUCTION = "served_by_production"
 _PATIENCE_SECONDS = 30.0  # with a database that is away while a process starts
 _AGAIN_SECONDS = 0.5
 _ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000  # Python's own: 700
@@ -97,7 +100,8 @@ async def prepare(settings: Settings, database_url: str) -> Welcome:
     """Make a migrated database ready to serve: data, signing key, in a sandbox a demo partner.
 
     Raises UnsafeSettings in production with sandbox credentials or worlds, without a signing key
-    of its own or TLS, with a short admin token, or with an open sandbox (platform.md 2.4).
+    of its own or TLS, with a short admin token, or with an open sandbox; in a sandbox with a
+    database that production has served (platform.md 2.4).
     """
     pool = await connect(database_url, 1)
     try:
@@ -105,8 +109,14 @@ async def prepare(settings: Settings, database_url: str) -> Welcome:
             await partners.lock_setup(connection)
             if settings.mode == "production":
                 await _refuse_unsafe(settings, connection)
+                await partners.put_config(connection, _PRODUCTION, "yes")
                 await partner_rules.ensure_samples(connection)
                 return Welcome(PRODUCT, version(), settings.mode, None, settings.admin_token)
+            if await partners.config(connection, _PRODUCTION) is not None:
+                raise UnsafeSettings(
+                    "a sandbox refuses a database that production has served: its demo partner "
+                    "would open it to everybody. Start with --mode production, or elsewhere"
+                )
             await partners.put_config(connection, _SIGNING_KEY, secrets.token_hex(32), keep=True)
             await partner_rules.ensure_samples(connection)
             if await partners.load(connection, DEMO_PARTNER) is None:
@@ -133,6 +143,10 @@ async def _refuse_unsafe(settings: Settings, connection: AnyConnection) -> None:
         raise UnsafeSettings(
             "production needs TLS: --tls-cert with --tls-key, or --tls-proxies with the addresses "
             "of the proxies in front that terminate it"
+        )
+    if any(one.rpartition("/")[2] == "0" for one in settings.tls_proxies):
+        raise UnsafeSettings(
+            "production refuses --tls-proxies that name every address: anybody could say who calls"
         )
     if settings.admin_token is not None and len(settings.admin_token) < MIN_ADMIN_CHARACTERS:
         raise UnsafeSettings(
@@ -197,6 +211,12 @@ class Application:
             yield
             return
         loop = asyncio.get_running_loop()
+        supervisor = multiprocessing.parent_process()
+
+        def orphaned(sentinel: int) -> None:
+            loop.remove_reader(sentinel)
+            log.error("supervisor gone", pid=os.getpid())
+            signal.raise_signal(signal.SIGTERM)
 
         def drain(number: int, _: FrameType | None) -> None:
             close = handlers[signal.Signals(number)]
@@ -205,9 +225,13 @@ class Application:
 
         for one in handlers:
             signal.signal(one, drain)
+        if supervisor is not None:
+            loop.add_reader(supervisor.sentinel, orphaned, supervisor.sentinel)
         try:
             yield
         finally:
+            if supervisor is not None:
+                loop.remove_reader(supervisor.sentinel)
             for one, handler in handlers.items():
                 signal.signal(one, handler)
 
@@ -248,6 +272,7 @@ class Application:
                 board.write()
                 if gate.access_log is not None:
                     gate.access_log.write()
+                await asyncio.to_thread(flush_spans)
                 log.info("stopped", pid=os.getpid())
 
     async def _opened(self) -> tuple[AnyPool, bytes]:

@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +22,11 @@ FINISH_SECONDS: Final = 30  # for running calls at shutdown (platform.md 15)
 _WORKER_SECONDS = 15
 
 
-def run(settings: Settings) -> None:
-    """Serve until told to stop. Every process reads `settings` from the environment."""
+def run(settings: Settings, greet: Callable[[], None]) -> None:
+    """Serve until told to stop. Every process reads `settings` from the environment.
+
+    `greet` is called once clients can connect: they are answered when the service has started.
+    """
     config = uvicorn.Config(
         "seatledger.app:create_app",
         factory=True,
@@ -49,6 +52,9 @@ def run(settings: Settings) -> None:
         sockets = [config.bind_socket()]
         if settings.metrics_port is not None:
             sockets.append(_listener(settings.host, settings.metrics_port))
+        for one in sockets:
+            one.listen(config.backlog)
+        greet()
         if settings.workers > 1:
             Multiprocess(config, sockets=sockets).run()
             return

@@ -145,11 +145,11 @@ class Settings(BaseSettings):
     def signing_secret(self) -> bytes | None:
         """The token-signing key from the setting or its file, or None; OSError if unreadable.
 
-        White space around the file's content is not part of the key: editors add a newline.
+        White space around it is not part of the key: editors add a newline.
         """
         if self.signing_key_file is not None:
             return self.signing_key_file.read_bytes().strip()
-        return self.signing_key.get_secret_value().encode() if self.signing_key else None
+        return self.signing_key.get_secret_value().strip().encode() if self.signing_key else None
 
     def to_environment(self) -> dict[str, str]:
         """The variables from which another process reads these same settings."""

@@ -141,3 +141,14 @@ def _export(names: Sequence[str]) -> None:
             raise TracingError(f"{_EXPORTER} names {name}, of which no package is installed")
         provider.add_span_processor(BatchSpanProcessor(found[0].load()()))
     trace.set_tracer_provider(provider)
+
+
+def flush() -> None:
+    """Export the spans that wait, with what exporters allow themselves of time.
+
+    To be called where a process ends: those of a server with several end without the hook that
+    the SDK relies on.
+    """
+    shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)  # the SDK's alone has one
+    if shutdown is not None:
+        shutdown()

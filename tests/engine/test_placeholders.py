@@ -20,7 +20,9 @@ OFFERS = {
 async def test_a_preview_is_explained(world: World, customer: str, quantity: int) -> None:
     asked = line(OFFERS[customer], quantity)
     preview = (await world.order(customer, asked, orderType="PREVIEW")).ok()
-    told = (await world.post(EXPLAIN, order(asked, customerId=customer))).ok(200)
+    told = (await world.post(EXPLAIN, order(asked, customerId=customer, orderType="PREVIEW"))).ok(
+        200
+    )
     assert told["preview"] == preview.body
     assert told["lines"]
 
@@ -28,7 +30,8 @@ async def test_a_preview_is_explained(world: World, customer: str, quantity: int
 async def test_a_refusal_is_the_same(world: World) -> None:
     asked = line("80004567EA01A12")
     refused = await world.preview("1234567890GOV", asked)
-    told = await world.post(EXPLAIN, order(asked, customerId="1234567890GOV"))
+    body = order(asked, customerId="1234567890GOV", orderType="PREVIEW")
+    told = await world.post(EXPLAIN, body)
     told.refused(refused.status, refused.code, *refused.details)
 
 

@@ -136,7 +136,8 @@ class TestToTheNext:
         await world.customer()
         for kind in ("settlement", "renewal", "commitment_end", "credit_pack_expired"):
             refused = await advance(world, toNext=kind)
-            assert (refused.status, refused["message"]) == (409, f"no {kind} is due next")
+            assert refused.status == 409
+            assert refused["message"].startswith(f"no {kind} is anybody's next event")
         assert await now(world) == START
 
     @pytest.mark.proves("1117")

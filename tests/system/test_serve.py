@@ -74,6 +74,60 @@ async def test_it_finishes_its_calls_and_leaves_nothing_running(
     assert (report.returncode, report.stdout) == (0, "1 checked, 0 violated\n")
 
 
+async def test_processes_end_when_nobody_supervises_them_any_more(place: Path) -> None:
+    with serving(place, "--workers", "2") as server:
+        processes = server.api_processes()
+        assert len(processes) == 2
+        server.process.kill()
+        server.process.wait(PATIENCE_SECONDS)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while any(map(_is_running, processes)):
+                await asyncio.sleep(0)
+        assert server.errors.read_text().count("supervisor gone") == 2
+    with serving(place) as again:
+        assert again.end() == 0
+
+
+def _is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def test_the_spans_of_the_last_calls_are_exported(place: Path) -> None:
+    with serving(place, "--workers", "2", OTEL_TRACES_EXPORTER="console") as server:
+        async with server.world() as world:
+            await world.reseller()
+        assert await asyncio.to_thread(server.end) == 0
+        assert '"name": "POST /v3/resellers"' in server.output.read_text()
+
+
+@pytest.mark.parametrize("files", ["empty", "missing"])
+def test_files_that_are_no_pair_for_tls_are_refused_in_one_line(place: Path, files: str) -> None:
+    pem = place / f"{files}.pem"
+    if files == "empty":
+        pem.touch()
+    ended = run("serve", "--data-dir", place / "data", "--tls-cert", pem, "--tls-key", pem)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "TLS_CERT" in ended.stderr or "--tls-cert" in ended.stderr
+    assert not (place / "data").exists()
+
+
+def test_an_empty_folder_name_is_not_the_current_folder() -> None:
+    ended = run("serve", "--data-dir", "")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--data-dir" in ended.stderr
+
+
+def test_an_address_that_cannot_be_read_keeps_its_password(place: Path) -> None:
+    for address in ("postgresql://u:sek?rit@h/db", "postgresql://u:sek/rit@h/db"):
+        ended = run("db", "check", "--database-url", address)
+        assert ended.returncode == 1
+        assert "sek" not in ended.stderr
+        assert "rit" not in ended.stderr
+
+
 async def test_it_tells_that_it_goes_before_it_goes(place: Path) -> None:
     """Told to stop, it is not ready at once, and serves on for the time a balancer needs to see."""
     with serving(place, "--workers", "2", SEATLEDGER_DRAIN_SECONDS="2") as server:

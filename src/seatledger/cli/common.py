@@ -1,6 +1,6 @@
 """What all commands share: settings as options, and ending with one line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -13,7 +13,7 @@ from seatledger import telemetry
 from seatledger.settings import PREFIX, Settings
 
 
-def setting(name: str) -> Any:
+def setting(name: str, *, parser: Callable[[str], Any] | None = None) -> Any:
     """An option for a setting: its flag, its variable, its description and default."""
     field = Settings.model_fields[name]
     default = f" (default {field.default})" if field.default not in (None, False, ()) else ""
@@ -22,12 +22,22 @@ def setting(name: str) -> Any:
         envvar=PREFIX + name.upper(),
         help=f"{field.description}{default}",
         show_default=False,
+        parser=parser,
     )
 
 
-DataDir = Annotated[Path | None, setting("data_dir")]
+def folder(text: str) -> Path:
+    """The folder an option names; what an unset variable leaves empty is not the current one."""
+    if not text:
+        raise typer.BadParameter("it names no folder")
+    return Path(text)
+
+
+DataDir = Annotated[Path | None, setting("data_dir", parser=folder)]
 DatabaseUrl = Annotated[str | None, setting("database_url")]
-InputFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+InputFile = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")]
 
 

@@ -88,7 +88,9 @@ async def _reach(url: str) -> None:
     place = url.partition("?")[0].partition("://")[2].rpartition("@")[2]  # without the password
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except ValueError:  # what it says may hold a piece of the password
+        fail("the database address cannot be read: are its special characters percent-encoded?")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         fail(f"cannot reach the database at {place}: {str(error) or 'no answer in time'}")
     major = connection.get_server_version().major
     await connection.close()

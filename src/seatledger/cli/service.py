@@ -21,9 +21,8 @@ def run(settings: Settings, url: str) -> None:
         welcome = asyncio.run(prepare(settings, url))
     except UnsafeSettings as error:
         fail(str(error), code=2)
-    _greet(settings, welcome)
     found = {"database_url": url, "admin_token": welcome.admin_token}
-    server.run(settings.model_copy(update=found))
+    server.run(settings.model_copy(update=found), lambda: _greet(settings, welcome))
 
 
 def _greet(settings: Settings, welcome: Welcome) -> None:

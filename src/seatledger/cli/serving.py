@@ -13,6 +13,7 @@ import typer
 
 from seatledger.cli.common import DatabaseUrl, DataDir, fail, setting, settings_of
 from seatledger.cli.database import database
+from seatledger.settings import PREFIX
 from seatledger.tracing import TracingError, tracing
 
 app = typer.Typer()
@@ -51,6 +52,8 @@ def serve(
         tracing.configure()
     except TracingError as error:
         fail(str(error), code=2)
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        _refuse_bad_pair(settings.tls_cert, settings.tls_key)
     _stop_in_order()
     settings = settings.model_copy(update={"port": _usable_port(settings.host, settings.port)})
     if settings.metrics_port is not None:
@@ -59,6 +62,17 @@ def serve(
     Thread(target=import_module, args=(_SERVICE,)).start()
     with database(settings, creates=True) as url:
         import_module(_SERVICE).run(settings, url)
+
+
+def _refuse_bad_pair(certificate: Path, key: Path) -> None:
+    """End with one line unless a server could speak TLS with these files."""
+    import ssl  # not for the many starts without
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error.args[-1]
+        fail(f"--tls-cert and --tls-key are no pair in PEM, without a password: {reason}", code=2)
 
 
 def _usable_port(host: str, port: int) -> int:
@@ -75,7 +89,7 @@ def _usable_port(host: str, port: int) -> int:
             return found
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            fail(f"port {port} on {host} is taken; choose another with --port")
+            fail(f"port {port} on {host} is taken; choose another with --port or {PREFIX}PORT")
         fail(f"cannot listen on port {port} of {host}: {error.strerror}")
 
 

@@ -12,6 +12,11 @@ _RULE_OF_RENEWALS = (
     "a late renewal keeps the rank of the term so far"
 )
 
+_RULE_OF_OFFERS = {
+    "NEW": "orders.md 3.3: sold at the level asked for; a PREVIEW shows the best one",
+    "PREVIEW": "orders.md 3.3: the best level the customer is entitled to",
+}
+
 
 def explain(order_type: str, basis: Basis, lines: tuple[OrderLine, ...]) -> dict[str, Any]:
     """The chain of decisions of an order: level, offer, price row, discount, days, rounding.
@@ -36,14 +41,19 @@ def explain(order_type: str, basis: Basis, lines: tuple[OrderLine, ...]) -> dict
             }
             for step in basis.levels
         ],
-        "lines": [_explain_line(line) for line in lines],
+        "lines": [_explain_line(line, _RULE_OF_OFFERS.get(order_type, rule)) for line in lines],
     }
 
 
-def _explain_line(line: OrderLine) -> dict[str, Any]:
+def _explain_line(line: OrderLine, rule: str) -> dict[str, Any]:
     price = line.price
     steps: list[dict[str, Any]] = [
-        {"step": "offer", "offerId": line.offer_id, "level": line.offer_id[10:12]}
+        {
+            "step": "offer",
+            "offerId": line.offer_id,
+            "level": line.offer_id[10:12],
+            "rule": rule,
+        }
     ]
     if price is not None:
         steps.append(

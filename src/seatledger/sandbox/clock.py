@@ -184,7 +184,10 @@ def _target(wanted: AdvanceIn, now: datetime, due: Work | None) -> datetime:
             return moment_in_range(wanted.to, "to")
         if wanted.to_next is not None:
             if due is None:
-                raise Conflict(f"no {wanted.to_next} is due next")
+                raise Conflict(
+                    f"no {wanted.to_next} is anybody's next event; to find a later one, advance by "
+                    f'months or to a day with "stopOn": "{wanted.to_next}"'
+                )
             return max(now, due.at)
         target = _add_months(now, wanted.months or 0) + timedelta(
             days=wanted.days or 0, hours=wanted.hours or 0, seconds=wanted.seconds or 0

@@ -7,7 +7,6 @@ from msgspec import Meta, Struct
 
 from seatledger.api.orders import read_parsed
 from seatledger.api.query import Query
-from seatledger.contract.statuses import RENEWAL_ORDER_TYPES
 from seatledger.contract.walker import is_storable
 from seatledger.domain import why
 from seatledger.domain.outcome import Refused
@@ -19,6 +18,7 @@ from seatledger.store import history, worldlog
 from seatledger.store.settling import Event
 
 _MOST_EVENTS = 1_000
+_EXPLAINED = ("PREVIEW", "NEW", "PREVIEW_RENEWAL", "RENEWAL")  # those that are priced
 
 
 class ReconciliationIn(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -43,17 +43,16 @@ async def explain_order(control: Control) -> tuple[int, Any]:
 async def explain_order_preview(control: Control) -> tuple[int, Any]:
     """POST /sandbox/explain/preview: an order body with its customerId, decided and told.
 
-    Renewals are told as their preview, everything else as a PREVIEW.
+    Refused as the order would be; without an `orderType` it is a PREVIEW.
     """
     customer_id = control.raw.get("customerId")
     if customer_id in (None, ""):
         raise Refusal(Refused("1122", ("customerId",)))
     if not isinstance(customer_id, str) or not is_storable(customer_id):
         raise Refusal(Refused("1117", ("customerId",)))
-    asked = control.raw.get("orderType")
-    if asked is not None and not isinstance(asked, str):
+    order_type = control.raw.get("orderType", "PREVIEW")
+    if order_type not in _EXPLAINED:
         raise Refusal(Refused("1117", ("orderType",)))
-    order_type = "PREVIEW_RENEWAL" if asked in RENEWAL_ORDER_TYPES else "PREVIEW"
     body = {**control.raw, "orderType": order_type}
     _, request = read_parsed(body, Query(b""), customer_id, control.own.partner)
     if isinstance(request, Refused):

@@ -289,7 +289,7 @@ async def test_how_a_renewal_came_about_is_told(world: World) -> None:
     asked = await wanted(world, customer, A, 5)
     body = {"orderType": "RENEWAL", "customerId": customer, "lineItems": [asked]}
     ahead = (await world.post("/sandbox/explain/preview", body)).ok(200)
-    assert ahead["preview"]["orderType"] == "PREVIEW_RENEWAL"
+    assert ahead["preview"]["orderType"] == "RENEWAL"
     placed = (await renew(world, customer, asked)).ok()
     told = (await world.get(f"/sandbox/explain/orders/{placed['orderId']}")).ok(200)
     assert (told["orderType"], told["anniversary"]) == ("RENEWAL", "2026-07-07")

@@ -73,7 +73,7 @@ async def starts(settings: Settings, url: str) -> str:
     return str(by_command.value)
 
 
-@pytest.mark.parametrize("key", [None, "", "k" * 31])
+@pytest.mark.parametrize("key", [None, "", "k" * 31, " " * 32, "k" * 31 + " "])
 async def test_no_start_without_a_signing_key(clean: str, key: str | None) -> None:
     given = None if key is None else SecretStr(key)
     reason = await starts(production(clean, signing_key=given), clean)
@@ -95,6 +95,20 @@ async def test_no_start_without_tls(clean: str, tmp_path: Path) -> None:
     assert "production needs TLS" in await starts(production(clean, tls_proxies=()), clean)
     own = production(clean, tls_proxies=(), tls_cert=file, tls_key=file)
     assert (await prepare(own, clean)).mode == "production"
+
+
+@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
+async def test_no_start_with_every_address_as_a_proxy(clean: str, everybody: str) -> None:
+    settings = production(clean, tls_proxies=("10.0.0.5", everybody))
+    assert "name every address" in await starts(settings, clean)
+
+
+async def test_no_sandbox_on_what_production_has_served(clean: str) -> None:
+    """Its demo partner's secret is known to everybody."""
+    await prepare(production(clean), clean)
+    with pytest.raises(UnsafeSettings, match="production has served"):
+        await prepare(Settings(database_url=clean), clean)
+    assert (await prepare(production(clean), clean)).mode == "production"
 
 
 async def test_no_start_with_an_admin_token_that_can_be_guessed(clean: str) -> None:
