@@ -275,6 +275,23 @@ async def test_creation_date_moves_the_return_window(world: World) -> None:
     (await world.give_back(customer_id, placed)).ok()
 
 
+async def test_what_began_with_an_order_moves_along(world: World) -> None:
+    customer_id, order_id, _ = await held(world)
+    more = (await world.order(customer_id, line(A))).ok()
+    young = (await world.read_customer(customer_id))["creationDate"]
+
+    async def born() -> list[str]:
+        (seats,) = await world.seats(customer_id)
+        return [seats["creationDate"], (await world.read_customer(customer_id))["creationDate"]]
+
+    assert await born() == [young, young]
+    later, earlier = "2025-07-08T10:00:00Z", "2025-03-01T10:00:00Z"
+    (await edit_order(world, customer_id, more["orderId"], creationDate=later)).ok(200)
+    assert await born() == [young, young]
+    (await edit_order(world, customer_id, order_id, creationDate=earlier)).ok(200)
+    assert await born() == [earlier, earlier]
+
+
 async def test_a_moved_order_stays_in_the_history_of_its_term(world: World) -> None:
     customer_id, order_id, _ = await held(world)
     moved = await edit_order(world, customer_id, order_id, creationDate="2025-03-01T00:00:00Z")

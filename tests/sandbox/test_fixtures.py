@@ -94,6 +94,7 @@ async def test_expired_yesterday(world: World, mode: str) -> None:
     assert (seats["status"], seats["renewalDate"]) == ("1004", "2025-07-06")
     assert seats["autoRenewal"]["enabled"] is False
     assert seats["allowedActions"] == ["MANUAL_RENEWAL"]
+    assert seats["creationDate"] < seats["renewalDate"]
     (placed,) = made["orderIds"]
     read = await world.read_order(customer_id, placed)
     assert read["creationDate"] == "2024-07-06T00:00:00Z"

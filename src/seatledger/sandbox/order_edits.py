@@ -80,8 +80,20 @@ def _order_of(known: History, order_id: str) -> Order:
 
 
 def _moved(before: History, stored: Order, created_at: datetime) -> History:
-    """An order created at another instant; the term it opened begins there too."""
+    """An order created at another instant, with what began with it: subscriptions, the term.
+
+    A customer is never younger than its orders.
+    """
+    customer = replace(before.customer, created_at=min(before.customer.created_at, created_at))
+    began = _subscriptions_begun(before, stored)
+    seats = tuple(
+        replace(one, created_at=one.created_at + (created_at - stored.created_at))
+        if one.subscription_id in began
+        else one
+        for one in before.subscriptions
+    )
     after = manual.with_order(before, replace(stored, created_at=created_at))
+    after = replace(after, customer=customer, subscriptions=seats)
     opened = min(
         (
             one.order_id
@@ -92,7 +104,18 @@ def _moved(before: History, stored: Order, created_at: datetime) -> History:
     )
     if opened != stored.order_id:
         return after
-    return replace(after, customer=replace(before.customer, term_started_at=created_at))
+    return replace(after, customer=replace(customer, term_started_at=created_at))
+
+
+def _subscriptions_begun(known: History, stored: Order) -> set[str]:
+    """The subscriptions that an order was the first to fill."""
+    first: dict[str, Order] = {}
+    for one in known.orders:
+        for line in one.lines:
+            earliest = first.setdefault(line.subscription_id, one)
+            if (one.created_at, one.order_id) < (earliest.created_at, earliest.order_id):
+                first[line.subscription_id] = one
+    return {key for key, one in first.items() if key and one.order_id == stored.order_id}
 
 
 def _forced(stored: Order, status: str) -> Order:
