@@ -14,7 +14,6 @@ from seatledger.api.body import Malformed, parse_object
 from seatledger.api.context import Context, Headers
 from seatledger.api.gate import Gate, read_body
 from seatledger.api.query import Query
-from seatledger.contract.resources import ErrorOut
 from seatledger.contract.walker import FieldFaults, decode
 from seatledger.domain.outcome import Refused
 from seatledger.engine import render
@@ -22,11 +21,6 @@ from seatledger.engine.calls import Answer, refused
 from seatledger.engine.context import Engine
 from seatledger.engine.world import World
 from seatledger.store.partners import Credential
-
-_NO_ADMIN = Answer(
-    401,
-    render.encode(ErrorOut("4116", "X-Admin-Token is missing or not the token of this server", ())),
-)
 
 
 class Conflict(Exception):
@@ -126,7 +120,7 @@ class Desk:
         world: World | None = None
         if admin:
             if not self._is_admin(headers):
-                return _NO_ADMIN
+                return answers.refusal("4116", "X-Admin-Token")
         else:
             found = await self._world_of(request, headers)
             if isinstance(found, Answer):
