@@ -168,7 +168,7 @@ def test_lines_are_those_of_the_file_where_some_are_empty() -> None:
 
 @pytest.mark.parametrize("cells", ["too,few", "," * 60])
 def test_a_row_has_as_many_cells_as_the_header(cells: str) -> None:
-    problem = "row 3: the header has another number of columns"
+    problem = "row 3: it has not as many columns as the header"
     with pytest.raises(CatalogFileError) as refused:
         read_catalog(text_of(CATALOG[:1]) + cells)
     assert refused.value.problems == (problem,)

@@ -152,13 +152,16 @@ def of_worlds(_: Scene) -> Iterator[Request]:
     """Control calls on a world as a whole: they move its clock, empty it and arm faults in it."""
     for path in (
         "/partner", "/flex-discounts", "/closed-discounts/templates", "/clock", "/settlement",
-        "/faults",
+        "/faults", "/snapshots",
     ):  # fmt: skip
         yield Request("GET", f"/sandbox{path}", weight=0.3)
     writes: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("PATCH", "/sandbox/partner", {"flags": {"return_window_days": 14}, "quirks": []}),
         ("PATCH", "/sandbox/flex-discounts/55555555", {"endDate": "2026-04-01T13:30:00Z"}),
         ("POST", "/sandbox/reset", {"clock": {"now": "2025-07-07T18:00:00Z"}}),
+        ("POST", "/sandbox/snapshots", {"name": "storm"}),
+        ("POST", "/sandbox/snapshots/1/restore", {}),
+        ("DELETE", "/sandbox/snapshots", {}),
         ("POST", "/sandbox/fixtures", {"set": "customer"}),
         ("PUT", "/sandbox/clock", {"mode": "frozen"}),
         ("POST", "/sandbox/clock/advance", {"days": 3, "limit": 100}),

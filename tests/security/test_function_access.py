@@ -21,7 +21,8 @@ from tests.wire import another_database, with_credential
 pytestmark = pytest.mark.anyio
 
 IDS = dict.fromkeys(
-    ("reseller-id", "customer-id", "order-id", "subscription-id", "discount-id", "fault-id"), "1"
+    ("reseller-id", "customer-id", "order-id", "subscription-id", "discount-id", "fault-id",
+     "snapshot-id"), "1",
 ) | {"code": "1"}  # fmt: skip
 WRONG_TOKENS = ("", " ", "x", ADMIN_TOKEN[:-1], ADMIN_TOKEN.upper(), f"{ADMIN_TOKEN} ", "\xe9")
 

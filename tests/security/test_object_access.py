@@ -6,6 +6,7 @@ OWASP API1 and API2.
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 ANY = dict.fromkeys(
     ("reseller-id", "customer-id", "deployment-id", "order-id", "subscription-id",
-     "distributor-id", "discount-id", "code", "fault-id"),
+     "distributor-id", "discount-id", "code", "fault-id", "snapshot-id"),
     "99999999",
 )  # fmt: skip
 
@@ -55,9 +56,9 @@ def with_ids(scene: Scene) -> Iterator[Request]:
 
 async def test_every_control_route_with_an_id_of_a_customer_is_walked(victim: Scene) -> None:
     walked = {one.route for one in with_ids(victim)}
-    of_worlds = ("{distributor-id}", "{discount-id}", "{fault-id}")
+    of_worlds = re.compile(r"\{(distributor|discount|fault|snapshot)-id\}")
     assert walked == {
-        route for route in own_routes() if "-id}" in route and not route.endswith(of_worlds)
+        route for route in own_routes() if "-id}" in route and not of_worlds.search(route)
     }
 
 
@@ -89,6 +90,7 @@ async def test_control_calls_take_ids_of_others_in_bodies_for_unknown_ones(
     )).ok()["code"]  # fmt: skip
     fault = {"effect": {"type": "rate_limit"}, "match": {"path": "/v3/nothing"}}
     fault_id = (await victim.world.post("/sandbox/faults", fault)).ok()["id"]
+    snapshot = (await victim.world.post("/sandbox/snapshots", {"name": "theirs"})).ok()["id"]
     before = await stored(database_url, victim.world)
     theirs = victim.path_ids
     calls: list[tuple[str, str, str, dict[str, Any]]] = [
@@ -106,8 +108,11 @@ async def test_control_calls_take_ids_of_others_in_bodies_for_unknown_ones(
             for ids in (theirs, UNKNOWN)
         ]
         assert seen(told[0]) == seen(told[1]), (path, name)
-    for path in (f"/sandbox/closed-discounts/{code}", f"/sandbox/faults/{fault_id}"):
-        assert (await world.call("DELETE", path)).status == 404
+    names_of = {"closed-discounts": code, "faults": fault_id, "snapshots": snapshot}
+    for kind, name in names_of.items():
+        assert (await world.call("DELETE", f"/sandbox/{kind}/{name}")).status == 404
+    (await world.get(f"/sandbox/snapshots/{snapshot}")).refused(404, "404")
+    (await world.post(f"/sandbox/snapshots/{snapshot}/restore")).refused(404, "404")
     assert (await world.get("/sandbox/closed-discounts", params={"q": code})).body == []
     assert (await world.get("/sandbox/faults")).ok(200)["totalCount"] == 0
     for path in ("/sandbox/reset", "/sandbox/faults", "/sandbox/settle"):

@@ -108,7 +108,7 @@ def read_catalog(text: str) -> LoadedCatalog:
 def _check_cells(raw: Mapping[str, str]) -> None:
     """ValueError for a cell that the rules could not work with."""
     if None in raw or None in raw.values():
-        raise ValueError("the header has another number of columns")
+        raise ValueError("it has not as many columns as the header")
     for name, known in _KNOWN_VALUES.items():
         if raw[name] not in known:
             raise ValueError(f"{name} {raw[name]!r} is unknown")

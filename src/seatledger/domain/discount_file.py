@@ -111,7 +111,7 @@ def _unknown_products(rows: Sequence[_Row], catalog: Catalog) -> Iterator[str]:
 
 def _discount(raw: Mapping[str, str]) -> FlexDiscount:
     if None in raw or None in raw.values():
-        raise ValueError("the header has another number of columns")
+        raise ValueError("it has not as many columns as the header")
     if not 1 <= len(raw["code"]) <= 40:
         raise ValueError(f"code {raw['code']!r} has not 1 to 40 characters")
     _check_values(raw)

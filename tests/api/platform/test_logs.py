@@ -110,9 +110,13 @@ class TestEveryCall:
         await send(seller.client, "GET", NOBODY, keys(seller))
         await send(seller.client, "GET", NOBODY)
         await send(seller.client, "POST", TOKEN_PATH)
-        await send(seller.client, "GET", "/livez")
         found = [(one["status"], one.get("code")) for one in logged.lines()]
-        assert found == [(404, "1116"), (403, "4115"), (400, "invalid_request"), (200, None)]
+        assert found == [(404, "1116"), (403, "4115"), (400, "invalid_request")]
+
+    async def test_is_not_that_of_a_sound_probe(self, seller: World, logged: Logged) -> None:
+        for path, status in (("/livez", 200), ("/readyz", 200), ("/metrics", 401)):
+            assert (await send(seller.client, "GET", path)).status_code == status
+        assert [(one["path"], one["status"]) for one in logged.lines()] == [("/metrics", 401)]
 
     @pytest.mark.proves("platform.md 11")
     async def test_says_when_it_was_answered_from_memory(
