@@ -96,7 +96,7 @@ GOALS = (
         "history page + total, customer with 10,000 orders",
         _plain("history_10000"), 5, unit("ms", 2), at_most=True,
     ),
-    Goal("with 1 M orders stored, of empty", _of("accept_full", "accept_empty"), 0.95, percent),
+    Goal("with a year of orders stored, of empty", _of("accept_full", "accept_empty"), 0.95, percent),
     Goal("start on an empty folder to the first 201", _plain("start"), 2, unit("s", 2),
          at_most=True),
     Goal("idle memory of a server process", _plain("memory"), 150, unit("MB"), at_most=True),
