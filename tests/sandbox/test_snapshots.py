@@ -69,6 +69,7 @@ async def do_something(world: World, customer: str, dice: random.Random) -> None
 
 class TestARestoredWorld:
     @pytest.mark.proves("sandbox.md 15")
+    @pytest.mark.usefixtures("idle_worker")  # see the limit told in docs/how-to/sandbox.md
     @pytest.mark.parametrize("seed", range(3))
     async def test_is_what_it_was(
         self, new_world: MakeWorld, database: AnyConnection, seed: int
