@@ -208,12 +208,8 @@ async def delete(connection: AnyConnection, partner_id: str) -> bool:
     return bool(found)
 
 
-async def empty(connection: AnyConnection, partner_id: str) -> None:
-    """Remove everything of a partner but itself and its credentials.
-
-    Whoever is writing is waited for, whoever comes later finds the world changed: nothing is left
-    that belongs to something removed.
-    """
+async def lock_all(connection: AnyConnection, partner_id: str) -> None:
+    """Wait for whoever is writing in a world; whoever comes later finds it changed."""
     await connection.execute("SELECT 1 FROM partner WHERE partner_id = $1 FOR UPDATE", partner_id)
     await connection.execute(
         "UPDATE partner SET version = version + 1 WHERE partner_id = $1", partner_id
@@ -224,6 +220,14 @@ async def empty(connection: AnyConnection, partner_id: str) -> None:
                 ORDER BY {table}_id FOR NO KEY UPDATE""",
             partner_id,
         )
+
+
+async def empty(connection: AnyConnection, partner_id: str) -> None:
+    """Remove everything of a partner but itself and its credentials.
+
+    Nothing is left that belongs to something removed.
+    """
+    await lock_all(connection, partner_id)
     for table in TABLES_OF_A_WORLD:
         await connection.execute(f"DELETE FROM {table} WHERE partner_id = $1", partner_id)
 

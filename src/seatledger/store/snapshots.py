@@ -74,6 +74,7 @@ async def restore(
 
     Versions go on, too: whoever is still deciding on what is gone now finds it changed.
     """
+    await partners.lock_all(connection, partner_id)  # so that no version rises once it is read
     seen = {
         table: await connection.fetchval(
             f"SELECT COALESCE(max(version), 0) FROM {table} WHERE partner_id = $1", partner_id
