@@ -88,5 +88,11 @@ class TestDrain:
         await batcher.drain()
         assert task.done()
 
+    async def test_ends_when_what_has_just_come_went_away(self) -> None:
+        batcher = Batcher(Store(is_open=True).run)
+        (gone,) = await submit_all(batcher, "a1")
+        gone.cancel()
+        await asyncio.wait_for(batcher.drain(), 1)
+
     async def test_of_an_idle_batcher_is_immediate(self) -> None:
         await Batcher(Store().run).drain()

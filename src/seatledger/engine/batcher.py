@@ -114,7 +114,7 @@ class Batcher(Generic[T, R]):
         """At the end of this round of the loop: what was read together shares a batch."""
         if not self._starting:
             self._starting = True
-            asyncio.get_running_loop().call_soon(self._start_lanes)
+            asyncio.get_running_loop().call_soon(self._go_on)
 
     def _start_lanes(self) -> None:
         self._starting = False
